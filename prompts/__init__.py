@@ -1,0 +1,1 @@
+"""What is said to models: one Markdown template per role, and the renderer."""

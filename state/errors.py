@@ -1,0 +1,173 @@
+"""The one hierarchy of errors. Each names, in ``next_step``, what the person can do about it.
+
+``str(error)`` holds both the message and the next step, so that a log line is enough.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+class MatrioskaError(Exception):
+    """Base of every error that Matrioska raises on purpose.
+
+    Attributes:
+        message: what happened, with the numbers.
+        next_step: what to do about it, one sentence.
+    """
+
+    #: Stable identifier, part of the published interface.
+    code: str = "error"
+
+    def __init__(self, message: str, *, next_step: str = "") -> None:
+        self.message = message
+        self.next_step = next_step
+        super().__init__(f"{message} {next_step}".strip())
+
+
+class UsageError(MatrioskaError):
+    """The caller asked for something that cannot be: bad task, option or answer."""
+
+    code = "usage"
+
+
+class TaskError(UsageError):
+    """The task text is empty, too long or not text."""
+
+    code = "bad_task"
+
+
+class ConfigError(UsageError):
+    """A setting, file or run option is wrong."""
+
+    code = "bad_config"
+
+
+class ThreadNotFoundError(UsageError):
+    """No run is stored under that thread id."""
+
+    code = "thread_not_found"
+
+    def __init__(self, thread_id: str) -> None:
+        self.thread_id = thread_id
+        super().__init__(
+            f"There is no run with the thread id {thread_id!r} here.",
+            next_step="List the runs with `matrioska threads`, or give the right --base-path.",
+        )
+
+
+class PlanError(MatrioskaError):
+    """A plan that cannot be carried out.
+
+    Attributes:
+        complaints: every fault found, one sentence each.
+        raw_answer: the model's last answer, kept so that nothing is lost.
+    """
+
+    code = "bad_plan"
+
+    def __init__(self, complaints: Sequence[str], *, raw_answer: str = "", next_step: str = "") -> None:
+        self.complaints = list(complaints)
+        self.raw_answer = raw_answer
+        super().__init__(
+            "The plan cannot be carried out: " + "; ".join(self.complaints) + ".",
+            next_step=next_step or "Correct the plan, or ask for it again with another model.",
+        )
+
+
+class UnsafePathError(MatrioskaError):
+    """A file path that could leave its folder or hurt the file system."""
+
+    code = "unsafe_path"
+
+    def __init__(self, path: str, reason: str) -> None:
+        self.path = path
+        self.reason = reason
+        super().__init__(
+            f"The path {path!r} is refused: {reason}.",
+            next_step="Use a plain relative path such as 'app/index.html'.",
+        )
+
+
+class AnswerError(MatrioskaError):
+    """A model's answer that does not have the form asked for; worth telling the model.
+
+    Attributes:
+        complaint: the exact complaint, written to be sent back to the model.
+        raw_answer: the answer as it came.
+    """
+
+    code = "bad_answer"
+
+    def __init__(self, complaint: str, *, raw_answer: str = "") -> None:
+        self.complaint = complaint
+        self.raw_answer = raw_answer
+        super().__init__(complaint, next_step="Ask again, or choose a more capable model with --model.")
+
+
+class ModelError(MatrioskaError):
+    """A model could not be reached, loaded or used.
+
+    Attributes:
+        model: the model's name, ``provider:model``.
+        retryable: whether the same call may go through later.
+    """
+
+    code = "model"
+
+    def __init__(self, message: str, *, model: str = "", retryable: bool = False, next_step: str = "") -> None:
+        self.model = model
+        self.retryable = retryable
+        super().__init__(message, next_step=next_step)
+
+
+class UnknownModelError(ModelError, UsageError):
+    """A model name that no provider answers to."""
+
+    code = "unknown_model"
+
+
+class StoreError(MatrioskaError):
+    """A database or file could not be read or written.
+
+    Attributes:
+        path: the file concerned.
+    """
+
+    code = "store"
+
+    def __init__(self, message: str, *, path: str = "", next_step: str = "") -> None:
+        self.path = path
+        super().__init__(message, next_step=next_step)
+
+
+class CorruptStoreError(StoreError):
+    """A database that is not one of ours: damaged, empty or foreign."""
+
+    code = "corrupt_store"
+
+
+class LockedStoreError(StoreError):
+    """A database that another process kept locked for longer than we wait."""
+
+    code = "locked_store"
+
+
+class NewerFormatError(StoreError):
+    """Saved data of a newer format than this version reads."""
+
+    code = "newer_format"
+
+
+class ThreadBusyError(StoreError):
+    """Another process is working on the same thread."""
+
+    code = "thread_busy"
+
+    def __init__(self, thread_id: str, *, path: str = "") -> None:
+        self.thread_id = thread_id
+        super().__init__(
+            f"The run {thread_id!r} is being worked on by another process.",
+            path=path,
+            next_step="Wait for it to end, or stop it, and try again.",
+        )

@@ -14,6 +14,9 @@ Names = Annotated[list[Name], Field(max_length=500)]
 #: Largest plan accepted: far above any plan seen, low enough to bound memory and time.
 MAX_MODULES = 5_000
 
+#: Longest task and goal, in characters.
+MAX_GOAL = 100_000
+
 Modality = Literal["code", "prose", "data", "vision", "audio"]
 
 
@@ -70,7 +73,7 @@ class Architecture(BaseModel):
 
     name: Name = "project"
     """Title of the project."""
-    goal: Text = ""
+    goal: Annotated[str, Field(max_length=MAX_GOAL)] = ""
     """What the person wants, complete enough for a module that never sees the task."""
     constraints: list[Annotated[str, Field(max_length=2_000)]] = Field(default_factory=list, max_length=100)
     """What holds for every module."""

@@ -16,7 +16,8 @@ _SECTION = re.compile(r'^<data name="([a-z_]+)">\n(.*?)\n?^</data>$', re.DOTALL 
 
 def fence(text: str, name: str) -> str:
     """Return ``text`` between data tags called ``name`` (lower-case letters and ``_``)."""
-    return f'<data name="{name}">\n{_TAG.sub("<\u200b\\1", text)}\n</data>'
+    defused = _TAG.sub("<\u200b\\1", text)
+    return f'<data name="{name}">\n{defused}\n</data>'
 
 
 def read_fences(prompt: str) -> dict[str, str]:

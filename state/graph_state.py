@@ -62,42 +62,38 @@ class MatrioskaState(MatrioskaInput, MatrioskaOutput, total=False):
 
 
 class ModuleInput(TypedDict, total=False):
-    """What one stage of one module is given: its own spec and reads, nothing else."""
+    """What a stage of a module starts from. The bulk stands in the artifact store."""
 
+    module: str
+    """Id of the module."""
     stage: str
     """``agree``, ``produce`` or ``mend``."""
-    spec: dict[str, Any]
-    """`ModuleSpec` as JSON."""
-    project: dict[str, Any]
-    """Name, goal, constraints and language of the plan."""
-    values: dict[str, Any]
-    """Whiteboard values that the module declared to read."""
-    promised: dict[str, Any] | None
-    """Values agreed before; None when the stage is to write them itself."""
-    wanted: list[str]
-    """Whiteboard keys that this stage must write."""
-    files: list[dict[str, Any]]
-    """`ArtifactRef`s of the module's present files, for ``mend``."""
-    readable: dict[str, list[dict[str, Any]]]
-    """`ArtifactRef`s of the modules named in ``artifact_reads``, by module id."""
-    complaints: list[str]
-    """Faults to mend."""
-    direct: bool
-    """Whether the module is the whole plan."""
+    job: str
+    """SHA-256 of the stage's `Job` in the artifact store: all that the module may see."""
+    options: dict[str, Any]
+    """`RunOptions` as JSON."""
 
 
 class ModuleState(ModuleInput, total=False):
     """State of the module subgraph."""
 
-    package: dict[str, Any]
-    """The context package: prompt sections and the record of what went in; by distill."""
-    answer: str
-    """The model's last answer; written by agree, produce and mend, dropped by check."""
-    written: dict[str, Any]
-    """Values written so far; by check."""
+    package: str
+    """SHA-256 of the context package in the artifact store; written by distill."""
+    record: dict[str, Any]
+    """What the package holds, with token counts; written by distill."""
+    files: list[dict[str, Any]]
+    """`ArtifactRef`s written so far; by produce and mend."""
+    values: dict[str, Any] | None
+    """Whiteboard values written so far; by agree, produce and mend."""
+    unusable: str
+    """Complaint about an answer that could not be read, '' when it could; by the same."""
+    raw_answer: str
+    """Start of an answer that could not be read."""
+    complaints: list[str]
+    """What the last check found; written by check."""
+    fatal: bool
+    """Whether the complaints leave nothing usable; written by check."""
     mends: int
-    """Mends made; by mend."""
-    passed: bool
-    """Whether the last check found nothing; by check."""
+    """Mends made; written by mend."""
     usage: Annotated[dict[str, float], add_usage]
-    """Cost of the module's calls in this stage."""
+    """Cost of the stage's calls."""

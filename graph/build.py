@@ -1,0 +1,74 @@
+"""The graph ``matrioska``: architect → approval → execute → assemble → verify → deliver."""
+
+from __future__ import annotations
+
+from langgraph.checkpoint.base import BaseCheckpointSaver
+from langgraph.graph import END, START, StateGraph
+from langgraph.store.base import BaseStore
+
+from matrioska.graph.execute import execute_node
+from matrioska.graph.guard import GuardedGraph, guard
+from matrioska.graph.module import build_module_graph
+from matrioska.nodes.approval import approval
+from matrioska.nodes.architect import architect
+from matrioska.nodes.assemble import assemble
+from matrioska.nodes.deliver import deliver
+from matrioska.nodes.leaf import leaf
+from matrioska.nodes.repair import failures, repair
+from matrioska.nodes.verify import verify
+from matrioska.state.context import RunContext
+from matrioska.state.graph_state import MatrioskaInput, MatrioskaOutput, MatrioskaState
+
+# Edges after approval are static or conditional, never Command(goto): only then can
+# update_state(as_node="approval") send a thread on from there.
+
+
+def _after_architect(state: MatrioskaState) -> str:
+    return END if state.get("error") else "approval"
+
+
+def _after_approval(state: MatrioskaState) -> str:
+    return {"approve": "execute", "respond": "architect"}.get(state["approval"]["type"], END)
+
+
+def _after_execute(state: MatrioskaState) -> str:
+    return "repair" if failures(state) else "assemble"
+
+
+def _after_repair(state: MatrioskaState) -> str:
+    return "execute" if state["repair"]["action"] == "retry" else "assemble"
+
+
+def _after_verify(state: MatrioskaState) -> str:
+    return "execute" if state.get("feedback") else "deliver"
+
+
+def build_graph(
+    checkpointer: BaseCheckpointSaver[str] | None = None, *, store: BaseStore | None = None
+) -> GuardedGraph:
+    """Return the compiled graph.
+
+    Args:
+        checkpointer: what saves runs; None for a run that cannot be resumed, and for a
+            LangGraph server, which brings its own.
+        store: LangGraph store for memory across runs.
+    """
+    builder = StateGraph(
+        MatrioskaState, context_schema=RunContext, input_schema=MatrioskaInput, output_schema=MatrioskaOutput
+    )
+    for body in (architect, approval, repair, assemble, verify, deliver):
+        builder.add_node(body.__name__, leaf(body))
+    builder.add_node("execute", execute_node(build_module_graph()))
+    builder.add_edge(START, "architect")
+    builder.add_conditional_edges("architect", _after_architect, ["approval", END])
+    builder.add_conditional_edges("approval", _after_approval, ["execute", "architect", END])
+    builder.add_conditional_edges("execute", _after_execute, ["repair", "assemble"])
+    builder.add_conditional_edges("repair", _after_repair, ["execute", "assemble"])
+    builder.add_edge("assemble", "verify")
+    builder.add_conditional_edges("verify", _after_verify, ["execute", "deliver"])
+    builder.add_edge("deliver", END)
+    return guard(builder.compile(checkpointer=checkpointer, store=store, name="matrioska"))
+
+
+#: The graph that ``langgraph.json`` names.
+graph = build_graph()

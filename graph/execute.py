@@ -1,0 +1,202 @@
+"""execute: every stage of every module as a durable task, all called up front.
+
+A fan-out in supersteps waits for the slowest of each wave. Here each task waits in-process
+for exactly what it needs, so a module starts the moment its inputs are there. All tasks are
+called at once, in the fixed order of the schedule, because LangGraph finds the saved result
+of a task by the order of its call (docs/engine.md).
+
+There are two bodies, since tasks of a sync run are threads and those of an async run are
+coroutines; everything that decides stands in `Execution`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from concurrent.futures import Future
+from functools import partial
+from typing import Any, cast
+
+from langchain_core.runnables import RunnableLambda
+from langgraph.errors import GraphBubbleUp, GraphDrained, GraphInterrupt
+from langgraph.func import task
+from langgraph.graph.state import CompiledStateGraph
+from langgraph.runtime import Runtime, get_runtime
+from langgraph.types import Interrupt
+
+from matrioska.graph.execution import Execution
+from matrioska.graph.schedule import Stage
+from matrioska.graph.slots import Slots
+from matrioska.nodes.common import run_options
+from matrioska.nodes.progress import emit_module, emit_step, lend_writer
+from matrioska.state.context import RunContext
+from matrioska.state.errors import StoreError
+from matrioska.state.graph_state import MatrioskaState, ModuleInput, ModuleState
+from matrioska.state.outcomes import Outcome
+from matrioska.state.results import Phase
+
+# Pauses go up; so do faults of the disk, since no module can go on without it.
+_NOT_THE_MODULES_FAULT = (GraphBubbleUp, StoreError)
+_STARTS = {"agree": Phase.AGREEING, "produce": Phase.PRODUCING, "mend": Phase.MENDING}
+
+
+class Suspended(GraphBubbleUp):
+    """A stage waits for one that waits for a person, or the run is stopping: no failure."""
+
+
+class _Pass:
+    """What the two bodies share while one `Execution` runs."""
+
+    def __init__(self, state: MatrioskaState, runtime: Runtime[RunContext]) -> None:
+        self.runtime = runtime
+        self.execution = Execution(state, run_options(state, runtime))
+        self.slots = Slots(self.execution.options.slots)
+        emit_step(
+            "execute",
+            stages=[stage.id for stage in self.execution.stages],
+            settled=sorted(self.execution.settled),
+        )
+
+    def ended(self, stage: Stage, results: Iterable[Any]) -> dict[str, Outcome]:
+        """Return the outcomes of a stage's needs; raise when one of them did not end."""
+        ended = {}
+        for need, result in zip(stage.needs, results, strict=True):
+            if isinstance(result, BaseException):
+                raise Suspended(f"{stage.id} waits for {need}")
+            ended[need] = Outcome.model_validate(result)
+        return ended
+
+    def begin(self, stage: Stage, ended: Mapping[str, Outcome]) -> ModuleInput | Outcome:
+        """Return a stage's input, unless there is nothing to run."""
+        control = self.runtime.control
+        if control is not None and control.drain_requested:
+            raise GraphDrained(control.drain_reason or "shutdown")
+        return self.execution.begin(stage, ended)
+
+    def fail(self, stage: Stage, error: Exception) -> Outcome:
+        return self.execution.fail(stage, error)
+
+    def report(self, stage: Stage, outcome: Outcome) -> dict[str, Any]:
+        """Say how a stage ended, and return its outcome as JSON for the task's result."""
+        details: dict[str, Any] = {"stage": stage.kind, "reused": outcome.reused}
+        if outcome.status == "done":
+            phase = Phase.AGREED if stage.kind == "agree" else Phase.DONE
+            details |= {"usage": outcome.usage.model_dump(), "files": [ref.path for ref in outcome.artifacts]}
+        else:
+            phase = Phase.FAILED if outcome.status == "failed" else Phase.BLOCKED
+            details |= {"blocked_by": outcome.blocked_by}
+            if outcome.error:
+                details |= {"error": outcome.error.message}
+        emit_module(stage.module, phase, **details)
+        return outcome.model_dump(mode="json", exclude_defaults=True)
+
+    def commit(self, results: list[Any]) -> dict[str, Any]:
+        """Return the node's update, or raise what pauses the run."""
+        raise_pauses(results)
+        ended = {
+            stage.id: Outcome.model_validate(result)
+            for stage, result in zip(self.execution.stages, results, strict=True)
+        }
+        return self.execution.commit(ended)
+
+
+def raise_pauses(results: Iterable[Any]) -> None:
+    """Raise what stages of one pass raised, joined: all interrupts of all modules at once.
+
+    Raises:
+        GraphInterrupt: with every interrupt, so that a person can answer them together.
+        BaseException: the first other thing raised; interrupts come first, then drains.
+    """
+    raised = [result for result in results if isinstance(result, BaseException)]
+    interrupts: dict[str, Interrupt] = {}
+    for error in raised:
+        if isinstance(error, GraphInterrupt):
+            interrupts |= {found.id: found for found in error.args[0]}
+    if interrupts:
+        raise GraphInterrupt(list(interrupts.values()))
+    for kind in (GraphDrained, Exception, BaseException):
+        for error in raised:
+            if isinstance(error, kind) and not isinstance(error, Suspended):
+                raise error
+    if raised:
+        raise raised[0]
+
+
+def execute_node(
+    module_graph: CompiledStateGraph[ModuleState, RunContext, ModuleInput, ModuleState],
+) -> RunnableLambda[Any, Any]:
+    """Return the node ``execute``.
+
+    Args:
+        module_graph: the module subgraph. It is named in both bodies, which is how LangGraph
+            finds it for ``get_graph(xray=True)`` and for the states of nested runs.
+    """
+
+    def execute(state: MatrioskaState) -> dict[str, Any]:
+        run = _Pass(state, get_runtime(RunContext))
+        futures: dict[str, Future[Any]] = {}
+        with lend_writer(run.runtime.stream_writer):
+            for stage in run.execution.stages:
+                needs = [futures[need] for need in stage.needs]
+                body = partial(_work, run, stage, needs, module_graph.invoke)
+                futures[stage.id] = cast("Future[Any]", task(body, name=stage.id)())
+            return run.commit([_result_or_error(future) for future in futures.values()])
+
+    async def aexecute(state: MatrioskaState) -> dict[str, Any]:
+        run = _Pass(state, get_runtime(RunContext))
+        futures: dict[str, asyncio.Future[Any]] = {}
+        with lend_writer(run.runtime.stream_writer):
+            for stage in run.execution.stages:
+                needs = [futures[need] for need in stage.needs]
+                body = _async_body(run, stage, needs, module_graph.ainvoke)
+                futures[stage.id] = cast("asyncio.Future[Any]", task(body, name=stage.id)())
+            return run.commit(await asyncio.gather(*futures.values(), return_exceptions=True))
+
+    return RunnableLambda(execute, afunc=aexecute, name="execute")
+
+
+def _result_or_error(future: Future[Any]) -> Any:
+    error = future.exception()
+    return future.result() if error is None else error
+
+
+def _work(run: _Pass, stage: Stage, needs: list[Future[Any]], invoke: Callable[[ModuleInput], Any]) -> dict[str, Any]:
+    """Do one stage in this thread."""
+    ended = run.ended(stage, [_result_or_error(future) for future in needs])
+    given = run.begin(stage, ended)
+    if isinstance(given, Outcome):
+        return run.report(stage, given)
+    try:
+        with run.slots.hold(stage.rank, stage.id):
+            emit_module(stage.module, _STARTS[stage.kind], stage=stage.kind)
+            outcome = run.execution.finish(stage, given, invoke(given))
+    except _NOT_THE_MODULES_FAULT:
+        raise
+    except Exception as error:
+        outcome = run.fail(stage, error)
+    return run.report(stage, outcome)
+
+
+def _async_body(
+    run: _Pass,
+    stage: Stage,
+    needs: list[asyncio.Future[Any]],
+    ainvoke: Callable[[ModuleInput], Awaitable[Any]],
+) -> Callable[[], Awaitable[dict[str, Any]]]:
+    # A function of its own for each stage: `task` writes the stage's name on it.
+    async def work() -> dict[str, Any]:
+        ended = run.ended(stage, await asyncio.gather(*needs, return_exceptions=True))
+        given = run.begin(stage, ended)
+        if isinstance(given, Outcome):
+            return run.report(stage, given)
+        try:
+            async with run.slots.ahold(stage.rank, stage.id):
+                emit_module(stage.module, _STARTS[stage.kind], stage=stage.kind)
+                outcome = run.execution.finish(stage, given, await ainvoke(given))
+        except _NOT_THE_MODULES_FAULT:
+            raise
+        except Exception as error:
+            outcome = run.fail(stage, error)
+        return run.report(stage, outcome)
+
+    return work

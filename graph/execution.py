@@ -1,0 +1,237 @@
+"""One pass over the modules of a plan: what runs, with which inputs, and what comes of it.
+
+No waiting here: `execute` does that, once for tasks and once for threads, and both call the
+same methods of `Execution`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from matrioska.graph.schedule import Links, Stage, plan_stages
+from matrioska.nodes.common import artifact_store, error_record
+from matrioska.nodes.jobs import save_job
+from matrioska.state.architecture import Architecture
+from matrioska.state.context import RunOptions
+from matrioska.state.graph_state import MatrioskaState, ModuleInput, ModuleState
+from matrioska.state.jobs import Job, Project
+from matrioska.state.outcomes import Outcome
+from matrioska.state.results import ErrorRecord, ModuleResult, Usage
+from matrioska.store.artifacts import ArtifactStore
+
+
+class Execution:
+    """The pass.
+
+    Args:
+        state: the graph's state on entry.
+        options: the run's options.
+    """
+
+    def __init__(self, state: MatrioskaState, options: RunOptions) -> None:
+        self.options = options
+        self.architecture = Architecture.model_validate(state["architecture"])
+        self.project = Project.of(self.architecture)
+        self.links = Links(self.architecture)
+        self.store: ArtifactStore = artifact_store(options)
+        self.old = {
+            module: ModuleResult.model_validate(result)
+            for module, result in (state.get("results") or {}).items()
+            if module in self.links.specs
+        }
+        self.dropped = set(state.get("results") or {}) - set(self.links.specs)
+        self.feedback = {
+            module: complaints
+            for module, complaints in (state.get("feedback") or {}).items()
+            if module in self.old and self.old[module].status == "done"
+        }
+        self.settled = self._settled()
+        to_mend = {module for module in self.feedback if module in self.settled}
+        changed = [module for module in self.links.specs if module not in self.settled or module in to_mend]
+        to_run = self.links.affected(changed)
+        self.settled -= to_run
+        self.stages: list[Stage] = plan_stages(self.links, to_run, to_mend)
+
+    def _settled(self) -> set[str]:
+        """Return the modules whose stored result still answers their inputs.
+
+        A module counts only when all its predecessors do: what those will hand over is not
+        known before they ran again.
+        """
+        settled: set[str] = set()
+        for module in self.links.topological():
+            old = self.old.get(module)
+            if old is None or old.status != "done":
+                continue
+            if any(predecessor not in settled for predecessor in self.links.upstream[module]):
+                continue
+            job = self._job(Stage(module, "produce", (), 0.0), self.old, old.values if old.agreed else {})
+            if job.digest() == old.digest:
+                settled.add(module)
+        return settled
+
+    def _job(self, stage: Stage, results: Mapping[str, ModuleResult], promised: dict[str, Any]) -> Job:
+        spec = self.links.specs[stage.module]
+        values = {key: results[self.links.writer[key]].values.get(key) for key in spec.shared_state_reads}
+        old = self.old.get(stage.module)
+        mending = stage.kind == "mend" and old is not None
+        return Job(
+            kind=stage.kind,
+            project=self.project,
+            spec=spec,
+            values=values,
+            wanted=[] if mending else [key for key in spec.shared_state_writes if key not in promised],
+            promised=promised,
+            readable=(
+                {} if stage.kind == "agree" else {other: results[other].artifacts for other in spec.artifact_reads}
+            ),
+            files=old.artifacts if mending else [],
+            complaints=self.feedback.get(stage.module, []) if mending else [],
+        )
+
+    def begin(self, stage: Stage, ended: Mapping[str, Outcome]) -> ModuleInput | Outcome:
+        """Return the input of a stage, or its outcome when there is nothing to run.
+
+        Args:
+            stage: the stage whose needs have all ended.
+            ended: the outcomes of its needs, by stage id. No others: which of those have ended
+                by now differs from run to run.
+        """
+        broken = sorted({by for need in stage.needs for by in _broken_by(need, ended[need])})
+        if broken:
+            own = f"{stage.module}.agree" in stage.needs and ended[f"{stage.module}.agree"].status == "failed"
+            return Outcome(status="failed" if own else "blocked", blocked_by=[] if own else broken)
+        promised = self._promised(stage, ended)
+        job = self._job(stage, self._visible(stage, ended), promised)
+        if (old := self._reusable(stage, job)) is not None:
+            return old
+        return ModuleInput(
+            module=stage.module,
+            stage=stage.kind,
+            job=save_job(self.store, job),
+            options=self.options.model_dump(mode="json"),
+        )
+
+    def _promised(self, stage: Stage, ended: Mapping[str, Outcome]) -> dict[str, Any]:
+        if stage.kind == "produce" and (agreed := ended.get(f"{stage.module}.agree")):
+            return agreed.values
+        return self.old[stage.module].values if stage.kind == "mend" else {}
+
+    def _visible(self, stage: Stage, ended: Mapping[str, Outcome]) -> dict[str, ModuleResult]:
+        """Return the results of a stage's predecessors as far as they have come."""
+        visible = {}
+        for predecessor in self.links.upstream[stage.module]:
+            outcomes = [ended[i] for kind in ("agree", "produce", "mend") if (i := f"{predecessor}.{kind}") in ended]
+            visible[predecessor] = self._joined(predecessor, outcomes) if outcomes else self.old[predecessor]
+        return visible
+
+    def _reusable(self, stage: Stage, job: Job) -> Outcome | None:
+        """Return the stored outcome of the same inputs: early cut-off, as in a build system."""
+        old = self.old.get(stage.module)
+        if old is None or stage.kind == "mend":
+            return None
+        digest = job.digest()
+        if stage.kind == "agree" and digest == old.agree_digest:
+            return Outcome(status="done", job=digest, values=old.values, reused=True)
+        if stage.kind == "produce" and digest == old.digest and old.status == "done":
+            return Outcome(status="done", job=digest, values=old.values, artifacts=old.artifacts, reused=True)
+        return None
+
+    def finish(self, stage: Stage, given: ModuleInput, final: ModuleState) -> Outcome:
+        """Return the outcome of a stage whose subgraph ran to its end."""
+        complaints = final.get("complaints") or []
+        failed = bool(final.get("fatal"))
+        error = None
+        if failed:
+            error = ErrorRecord(
+                code="contract",
+                message=f"Module {stage.module} did not meet its contract: " + " ".join(complaints),
+                next_step="Resume to try again, edit the module, or use a more capable model.",
+                raw_answer=final.get("raw_answer", ""),
+            )
+        return Outcome(
+            status="failed" if failed else "done",
+            job=given["job"],
+            values=final.get("values") or {},
+            artifacts=final.get("files") or [],
+            findings=[] if failed else complaints,
+            mends=final.get("mends", 0),
+            usage=Usage.model_validate(final.get("usage") or {}),
+            context=final.get("record") or {},
+            error=error,
+        )
+
+    def fail(self, stage: Stage, error: BaseException) -> Outcome:
+        """Return the outcome of a stage that raised. The error stays inside the module."""
+        return Outcome(status="failed", error=error_record(error))
+
+    def _joined(self, module: str, outcomes: list[Outcome]) -> ModuleResult:
+        """Join the outcomes of a module's stages, in their order, into its result."""
+        if module in self.old and all(outcome.reused for outcome in outcomes):
+            return self.old[module]
+        first, last = outcomes[0], outcomes[-1]
+        worst = next((o for o in outcomes if o.status == "failed"), last)
+        spec, agreed = self.links.specs[module], len(outcomes) == 2 and first.status == "done"
+        values = first.values if agreed else last.values
+        # Values agreed by a module that failed afterwards stay: others were built on them, and
+        # a second try that agrees on the same leaves those others alone.
+        return ModuleResult(
+            status=worst.status,
+            values={key: values[key] for key in spec.shared_state_writes if key in values},
+            artifacts=last.artifacts,
+            agree_digest=first.job if agreed else "",
+            digest=last.job,
+            agreed=agreed,
+            findings=last.findings,
+            usage=sum((o.usage for o in outcomes), Usage()),
+            mends=sum(o.mends for o in outcomes),
+            context=last.context,
+            error=worst.error,
+            blocked_by=worst.blocked_by,
+        )
+
+    def _mended(self, module: str, outcome: Outcome) -> ModuleResult:
+        """Return a module's old result with its mended files. A mend that failed changes nothing.
+
+        The digest stays that of the inputs the files were first made from.
+        """
+        old = self.old[module]
+        if outcome.status != "done":
+            return old.model_copy(update={"usage": old.usage + outcome.usage})
+        return old.model_copy(
+            update={
+                "artifacts": outcome.artifacts,
+                "findings": outcome.findings,
+                "usage": old.usage + outcome.usage,
+                "mends": old.mends + max(1, outcome.mends),
+            }
+        )
+
+    def commit(self, ended: Mapping[str, Outcome]) -> dict[str, Any]:
+        """Return the graph's update: every result, the whiteboard, the cost."""
+        results: dict[str, ModuleResult] = {module: self.old[module] for module in self.settled}
+        spent = Usage()
+        by_module: dict[str, list[Outcome]] = {}
+        for stage in sorted(self.stages, key=lambda s: ("agree", "produce", "mend").index(s.kind)):
+            by_module.setdefault(stage.module, []).append(ended[stage.id])
+            spent += ended[stage.id].usage
+        mended = {stage.module for stage in self.stages if stage.kind == "mend"}
+        for module, outcomes in by_module.items():
+            results[module] = (
+                self._mended(module, outcomes[0]) if module in mended else self._joined(module, outcomes)
+            )
+        shared = {key: value for module in sorted(results) for key, value in results[module].values.items()}
+        update: dict[str, Any] = {module: result.model_dump(mode="json") for module, result in results.items()}
+        return {
+            "results": update | dict.fromkeys(self.dropped),
+            "shared_state": shared,
+            "feedback": {},
+            "usage": spent.model_dump(),
+        }
+
+
+def _broken_by(stage_id: str, outcome: Outcome) -> list[str]:
+    if outcome.status == "done":
+        return []
+    return outcome.blocked_by or [stage_id.rpartition(".")[0]]

@@ -1,0 +1,110 @@
+"""The guarded graph: a compiled LangGraph that keeps our rules at its own door.
+
+Whoever runs it, by ``invoke``, the command line or a LangGraph server, gets the same: one
+process at a time per thread, durable checkpoints, and clear refusals of what would hang,
+lose work or do nothing without a word.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+from langchain_core.runnables import RunnableConfig
+from langgraph.graph.state import CompiledStateGraph
+from langgraph.types import Command
+
+from matrioska.state.errors import ConfigError, UsageError
+from matrioska.state.ids import THREAD_ID
+from matrioska.store.checkpointer import Checkpointer
+from matrioska.store.lease import thread_lease
+
+# Tasks of a sync run are threads of one pool, waiting ones included; slots bound the work.
+_POOL = 20_000
+
+
+class GuardedGraph(CompiledStateGraph[Any, Any, Any, Any]):
+    """See the module's text. Made by `guard`."""
+
+    def stream(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Iterator[Any]:
+        """See `CompiledStateGraph.stream`.
+
+        Raises:
+            ThreadBusyError: another process works on the thread.
+            UsageError: a resume value that would be lost, or durability "exit".
+        """
+        if _is_nested(config):
+            yield from super().stream(input, config, **kwargs)
+            return
+        _check_input(input)
+        pooled: RunnableConfig = {**(config or {}), "max_concurrency": _POOL}
+        with self._lease(config):
+            yield from super().stream(input, pooled, **self._durable(kwargs, config))
+
+    async def astream(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> AsyncIterator[Any]:
+        """See `CompiledStateGraph.astream` and `stream`.
+
+        Raises:
+            ConfigError: ``max_concurrency`` is set, which can deadlock an async run.
+        """
+        if _is_nested(config):
+            async for part in super().astream(input, config, **kwargs):
+                yield part
+            return
+        _check_input(input)
+        if (config or {}).get("max_concurrency") is not None:
+            raise ConfigError(
+                "max_concurrency cannot be used here: modules that wait would hold its places and stop the run.",
+                next_step="Leave it out and bound the work with the option 'slots'.",
+            )
+        with self._lease(config):
+            async for part in super().astream(input, config, **self._durable(kwargs, config)):
+                yield part
+
+    def _lease(self, config: RunnableConfig | None) -> AbstractContextManager[None]:
+        saver = self._saver(config)
+        thread_id = str((config or {}).get("configurable", {}).get("thread_id", ""))
+        if saver is None:
+            return nullcontext()
+        if not THREAD_ID.fullmatch(thread_id):
+            raise UsageError(
+                f"The thread id {thread_id!r} is not allowed.",
+                next_step="Use 1 to 64 letters, digits, '_' or '-'.",
+            )
+        saver.failure = None
+        return thread_lease(saver.path.parent / "locks", thread_id)
+
+    def _saver(self, config: RunnableConfig | None) -> Checkpointer | None:
+        found = (config or {}).get("configurable", {}).get("__pregel_checkpointer", self.checkpointer)
+        return found if isinstance(found, Checkpointer) else None
+
+    def _durable(self, kwargs: dict[str, Any], config: RunnableConfig | None) -> dict[str, Any]:
+        """Return the arguments with durability "sync": "async" runs finished stages again after a kill."""
+        asked = kwargs.get("durability")
+        if asked == "exit":
+            raise UsageError(
+                'durability="exit" would lose all work when the process dies.',
+                next_step='Leave it out: Matrioska saves with durability="sync".',
+            )
+        if self._saver(config) is None:
+            return kwargs
+        return {**kwargs, "durability": "sync"}
+
+
+def _is_nested(config: RunnableConfig | None) -> bool:
+    return bool((config or {}).get("configurable", {}).get("checkpoint_ns"))
+
+
+def _check_input(given: Any) -> None:
+    if isinstance(given, Command) and not given.goto and not given.update:
+        if given.resume is None or given.resume == {}:
+            raise UsageError(
+                "The answer is empty: LangGraph would drop it without a word.",
+                next_step="Resume with a decision, such as Command(resume=True).",
+            )
+
+
+def guard(compiled: CompiledStateGraph[Any, Any, Any, Any]) -> GuardedGraph:
+    """Return ``compiled`` as a guarded graph."""
+    return GuardedGraph(**vars(compiled))

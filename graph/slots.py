@@ -1,0 +1,71 @@
+"""Slots: how many stages work at once, the most urgent first. For tasks and for threads alike."""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import threading
+from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import Future
+from contextlib import asynccontextmanager, contextmanager
+
+
+class Slots:
+    """A semaphore that serves the highest rank first.
+
+    A slot is held only while a stage works: never while it waits for another stage, nor for a
+    person, so waiting can never starve what is waited for.
+
+    Args:
+        count: slots in all.
+    """
+
+    def __init__(self, count: int) -> None:
+        self._free = count
+        self._lock = threading.Lock()
+        self._waiting: list[tuple[float, str, Future[None]]] = []
+
+    def _enter(self, rank: float, name: str) -> Future[None]:
+        turn: Future[None] = Future()
+        with self._lock:
+            heapq.heappush(self._waiting, (-rank, name, turn))
+            self._serve()
+        return turn
+
+    def _serve(self) -> None:
+        while self._free and self._waiting:
+            _, _, turn = heapq.heappop(self._waiting)
+            # A waiter that was cancelled meanwhile takes no slot.
+            if turn.set_running_or_notify_cancel():
+                self._free -= 1
+                turn.set_result(None)
+
+    def _leave(self) -> None:
+        with self._lock:
+            self._free += 1
+            self._serve()
+
+    @contextmanager
+    def hold(self, rank: float, name: str) -> Iterator[None]:
+        """Hold a slot, waiting for it in this thread."""
+        self._enter(rank, name).result()
+        try:
+            yield
+        finally:
+            self._leave()
+
+    @asynccontextmanager
+    async def ahold(self, rank: float, name: str) -> AsyncIterator[None]:
+        """Hold a slot, waiting for it in this task."""
+        turn = self._enter(rank, name)
+        try:
+            await asyncio.wrap_future(turn)
+        except asyncio.CancelledError:
+            # Cancelled between being served and waking up: the slot is ours to give back.
+            if not turn.cancel() and turn.done() and not turn.cancelled():
+                self._leave()
+            raise
+        try:
+            yield
+        finally:
+            self._leave()

@@ -1,0 +1,17 @@
+"""agree: a module promises the whiteboard values that others wait for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from langgraph.runtime import Runtime
+
+from matrioska.nodes.work import ask_worker, keep_values
+from matrioska.state.context import RunContext
+from matrioska.state.graph_state import ModuleState
+
+
+async def agree(state: ModuleState, runtime: Runtime[RunContext]) -> dict[str, Any]:
+    """Ask for the contract's values; check judges them."""
+    text, usage, _, _ = await ask_worker("agree", state, runtime)
+    return {**keep_values(text), "usage": usage}

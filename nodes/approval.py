@@ -1,0 +1,80 @@
+"""approval: a person approves, edits, answers or refuses the plan before anything is built."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from langgraph.runtime import Runtime
+from langgraph.types import interrupt
+
+from matrioska.nodes.checks.plan import parse_plan
+from matrioska.nodes.common import run_options
+from matrioska.nodes.progress import emit_step
+from matrioska.state.approval import Decision, read_decision
+from matrioska.state.context import RunContext
+from matrioska.state.errors import PlanError, UsageError
+from matrioska.state.graph_state import MatrioskaState
+
+ACTION = "approve_architecture"
+
+
+def approval_request(architecture: dict[str, Any], complaints: list[str]) -> dict[str, Any]:
+    """Return the interrupt's payload, in LangChain's human-in-the-loop form with the plan beside it."""
+    count = len(architecture["modules"])
+    return {
+        "kind": "approval",
+        "action_requests": [
+            {
+                "name": ACTION,
+                "args": {"architecture": architecture},
+                "description": f"Approve the plan “{architecture['name']}” with {count} modules, edit it, or say "
+                "what to change.",
+            }
+        ],
+        "review_configs": [{"action_name": ACTION, "allowed_decisions": ["approve", "edit", "respond", "reject"]}],
+        "complaints": complaints,
+    }
+
+
+async def approval(state: MatrioskaState, runtime: Runtime[RunContext]) -> dict[str, Any]:
+    """Ask the person, unless the run approves by itself. A faulty answer is asked for again."""
+    options = run_options(state, runtime)
+    if options.approval == "auto" or options.direct:
+        return _decided(Decision(type="approve"))
+    emit_step("approval")
+    architecture = state["architecture"]
+    complaints: list[str] = []
+    while True:
+        answer = interrupt(approval_request(architecture, complaints))
+        try:
+            decision = read_decision(answer)
+            if decision.type == "edit":
+                plan = parse_plan(decision.plan or {})
+                return _decided(Decision(type="approve")) | {"architecture": plan.model_dump(mode="json")}
+        except PlanError as error:
+            # What the person wrote is shown back to them, not lost.
+            complaints, architecture = error.complaints, _shown(decision.plan, architecture)
+        except UsageError as error:
+            complaints = [str(error)]
+        else:
+            return _decided(decision)
+
+
+def _shown(edited: dict[str, Any] | None, architecture: dict[str, Any]) -> dict[str, Any]:
+    if edited and isinstance(edited.get("modules"), list) and isinstance(edited.get("name"), str):
+        return edited
+    return architecture
+
+
+def _decided(decision: Decision) -> dict[str, Any]:
+    update: dict[str, Any] = {"approval": decision.model_dump(mode="json", exclude={"plan"}), "rounds": 0}
+    if decision.type == "reject":
+        update |= {
+            "status": "failed",
+            "error": {
+                "code": "rejected",
+                "message": "The plan was refused.",
+                "next_step": "Start anew with another task, or fork the run from before the approval.",
+            },
+        }
+    return update

@@ -1,0 +1,113 @@
+"""architect: from the task to a checked plan."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from langgraph.runtime import Runtime
+
+from matrioska.models.gateway import ask
+from matrioska.nodes.checks.plan import parse_plan
+from matrioska.nodes.common import error_record, pick_model, run_options
+from matrioska.nodes.progress import emit_step
+from matrioska.prompts.render import render, to_json
+from matrioska.state.answers import parse_json_object
+from matrioska.state.architecture import MAX_GOAL, Architecture, ModuleSpec
+from matrioska.state.context import RunContext, RunOptions
+from matrioska.state.errors import AnswerError, PlanError, TaskError
+from matrioska.state.graph_state import STATE_FORMAT, MatrioskaState
+from matrioska.state.results import Usage
+from matrioska.state.text import clean_text
+
+DIRECT_MODULE = "deliverable"
+
+
+def check_task(task: object) -> str:
+    """Return the task's text, cleaned.
+
+    Raises:
+        TaskError: not text, empty, binary, or longer than `MAX_GOAL` characters.
+    """
+    if not isinstance(task, str):
+        raise TaskError(f"The task is a {type(task).__name__}, not a text.", next_step="Give the task in words.")
+    text = clean_text(task).strip()
+    if not text:
+        raise TaskError("The task is empty.", next_step="Say in a sentence or more what you want to have.")
+    if len(text) > MAX_GOAL:
+        raise TaskError(
+            f"The task has {len(text):,} characters; {MAX_GOAL:,} are the most.",
+            next_step="Shorten it, or split it into several runs.",
+        )
+    # Cleaning takes out control characters; text that loses a tenth of itself was never text.
+    if len(text) < 0.9 * len(task.strip()):
+        raise TaskError("The task is binary data, not text.", next_step="Give the task in words.")
+    return text
+
+
+async def architect(state: MatrioskaState, runtime: Runtime[RunContext]) -> dict[str, Any]:
+    """Plan the task. A plan that stays faulty ends the run with the model's raw answer kept."""
+    emit_step("architect")
+    options = run_options(state, runtime)
+    update: dict[str, Any] = {
+        "format": STATE_FORMAT,
+        "task": check_task(state["task"]),
+        "options": options.model_dump(mode="json"),
+        "error": None,
+        "approval": {},
+        "rounds": 0,
+    }
+    if options.direct:
+        plan = direct_plan(update["task"], options.language)
+        return update | {"architecture": plan.model_dump(mode="json")}
+    plan_or_error, usage = await _plan(state, update["task"], options, runtime)
+    update["usage"] = usage.model_dump()
+    if isinstance(plan_or_error, PlanError):
+        record = error_record(plan_or_error).model_dump(mode="json")
+        return update | {"architecture": None, "status": "failed", "error": record}
+    return update | {"architecture": plan_or_error.model_dump(mode="json")}
+
+
+def direct_plan(task: str, language: str | None) -> Architecture:
+    """Return the plan of a small task: one module, which is given the task itself."""
+    spec = ModuleSpec(
+        id=DIRECT_MODULE,
+        name="Deliverable",
+        description="Do the whole task of the project's goal, completely, in this one module.",
+    )
+    return Architecture(name=_title(task), goal=task, language=language or "en", modules=[spec])
+
+
+def _title(task: str) -> str:
+    first = task.splitlines()[0].strip()
+    return first if len(first) <= 80 else first[:79].rsplit(" ", 1)[0] + "…"
+
+
+async def _plan(
+    state: MatrioskaState, task: str, options: RunOptions, runtime: Runtime[RunContext]
+) -> tuple[Architecture | PlanError, Usage]:
+    """Ask for a plan until it passes the checks, `options.plan_repairs` times more at the most."""
+    model = pick_model("architect", options, runtime)
+    decision, previous = state.get("approval") or {}, state.get("architecture")
+    asked_to_change = decision.get("type") == "respond" and previous
+    complaints: list[str] = []
+    usage, raw = Usage(), ""
+    for _ in range(options.plan_repairs + 1):
+        messages = render(
+            "architect",
+            task=task,
+            language=options.language,
+            previous_plan=raw or (to_json(previous) if asked_to_change else ""),
+            feedback=decision.get("text", "") if asked_to_change else "",
+            complaints=complaints,
+        )
+        try:
+            reply = await ask(model, messages)
+            usage, raw = usage + reply.usage, reply.text
+            plan = parse_plan(parse_json_object(reply.text))
+        except AnswerError as error:
+            complaints = [error.complaint]
+        except PlanError as error:
+            complaints = error.complaints
+        else:
+            return plan.model_copy(update={"language": options.language or plan.language}), usage
+    return PlanError(complaints, raw_answer=raw), usage

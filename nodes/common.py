@@ -1,0 +1,72 @@
+"""What several nodes need: the options of the run, its models and its artifact store."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from langchain_core.language_models import BaseChatModel
+from langgraph.runtime import Runtime
+
+from matrioska.models.registry import get_model
+from matrioska.state.architecture import ModuleSpec
+from matrioska.state.context import RunContext, RunOptions
+from matrioska.state.errors import ConfigError, MatrioskaError
+from matrioska.state.results import ErrorRecord
+from matrioska.store.artifacts import ArtifactStore
+from matrioska.store.layout import Layout
+from matrioska.store.settings import resolve_options
+
+_RAW_ANSWER_KEPT = 20_000
+
+
+def run_options(state: Mapping[str, Any], runtime: Runtime[RunContext]) -> RunOptions:
+    """Return the options in force: what the caller gives now, over what the thread began with."""
+    return resolve_options(runtime.context, state.get("options"))
+
+
+def artifact_store(options: RunOptions) -> ArtifactStore:
+    """Return the store of files below the run's base path."""
+    return ArtifactStore(Layout.at(options.base_path).objects)
+
+
+def pick_model(
+    role: str, options: RunOptions, runtime: Runtime[RunContext], spec: ModuleSpec | None = None
+) -> BaseChatModel:
+    """Return the model for a role: the module's own, else the role's, else the run's.
+
+    Raises:
+        UnknownModelError: no provider answers to the name.
+        ModelError: its package or key is missing.
+        ConfigError: the caller gave something that is no chat model.
+    """
+    context = runtime.context
+    given = None
+    if context is not None:
+        given = context.roles.get(role) or context.model  # type: ignore[call-overload]
+    chosen = (spec.model if spec else None) or given or options.roles.get(role) or options.model
+    if isinstance(chosen, BaseChatModel):
+        return chosen
+    if not isinstance(chosen, str):
+        raise ConfigError(
+            f"The model for {role} is a {type(chosen).__name__}.",
+            next_step="Give a name such as 'openai:gpt-4o' or a LangChain chat model.",
+        )
+    return get_model(chosen)
+
+
+def error_record(error: BaseException) -> ErrorRecord:
+    """Return an error in the form that checkpoints keep."""
+    if isinstance(error, MatrioskaError):
+        return ErrorRecord(
+            code=error.code,
+            message=error.message,
+            next_step=error.next_step,
+            retryable=bool(getattr(error, "retryable", False)),
+            raw_answer=str(getattr(error, "raw_answer", ""))[:_RAW_ANSWER_KEPT],
+        )
+    return ErrorRecord(
+        code="unexpected",
+        message=f"{type(error).__name__}: {error}",
+        next_step="This is a fault in Matrioska or a plugin: please report it with this message.",
+    )

@@ -1,0 +1,143 @@
+"""distill: from a module's job to its context package, within a budget of tokens.
+
+Declared reads, the goal and the manual go in verbatim. What does not fit is left out from
+the least to the most needed, and the record says so.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from langgraph.runtime import Runtime
+from pydantic import BaseModel
+
+from matrioska.nodes.common import artifact_store, pick_model
+from matrioska.nodes.jobs import load_job
+from matrioska.prompts.render import to_json
+from matrioska.state.answers import fenced_file
+from matrioska.state.context import RunContext, RunOptions
+from matrioska.state.errors import ConfigError
+from matrioska.state.graph_state import ModuleState
+from matrioska.state.jobs import Job
+from matrioska.store.artifacts import ArtifactStore
+
+#: Tokens for a package when neither the run nor the model's profile says.
+DEFAULT_BUDGET = 24_000
+#: Share of a model's context window left to the answer and the instructions.
+_ANSWER_SHARE = 0.5
+
+
+class Section(BaseModel):
+    """One named part of a context package."""
+
+    name: str
+    text: str
+
+
+class ContextPackage(BaseModel):
+    """What a module is told, ready for its prompt."""
+
+    sections: list[Section]
+
+
+def estimate_tokens(text: str) -> int:
+    """Return a rough count of tokens: four characters each, as OpenAI's rule of thumb has it."""
+    return len(text) // 4 + 1
+
+
+async def distill(state: ModuleState, runtime: Runtime[RunContext]) -> dict[str, Any]:
+    """Build the package and keep it by content."""
+    options = RunOptions.model_validate(state["options"])
+    store = artifact_store(options)
+    job = load_job(store, state["job"])
+    package, record = build_package(job, store, token_budget(options, runtime, job))
+    ref = store.put("package.json", package.model_dump_json().encode("utf-8"))
+    update: dict[str, Any] = {"package": ref.sha256, "record": record}
+    if job.kind == "mend":
+        # The stage starts from faults found elsewhere, in files written before.
+        update |= {
+            "files": [file.model_dump() for file in job.files],
+            "values": job.promised,
+            "complaints": job.complaints,
+        }
+    return update
+
+
+def token_budget(options: RunOptions, runtime: Runtime[RunContext], job: Job) -> int:
+    """Return the tokens a package may take: the run's word, else half the model's window."""
+    if options.token_budget:
+        return options.token_budget
+    profile = getattr(pick_model("worker", options, runtime, job.spec), "profile", None) or {}
+    window = profile.get("max_input_tokens")
+    return int(window * (1 - _ANSWER_SHARE)) if window else DEFAULT_BUDGET
+
+
+def build_package(job: Job, store: ArtifactStore, budget: int) -> tuple[ContextPackage, dict[str, Any]]:
+    """Fit a job's material into ``budget`` tokens.
+
+    Raises:
+        ConfigError: goal, manual and contract alone exceed the budget; names the largest.
+    """
+    needed = _needed_sections(job)
+    used = {section.name: estimate_tokens(section.text) for section in needed}
+    if sum(used.values()) > budget:
+        largest = max(used, key=lambda name: used[name])
+        raise ConfigError(
+            f"Module {job.spec.id} needs {sum(used.values()):,} tokens of context and {budget:,} are allowed; "
+            f"its {largest} alone takes {used[largest]:,}.",
+            next_step="Shorten it, raise token_budget, or use a model with a larger window.",
+        )
+    room = budget - sum(used.values())
+    kept, optional, left_out = [], _optional_sections(job, store), {}
+    for section in optional:
+        tokens = estimate_tokens(section.text)
+        if tokens <= room:
+            kept.append(section)
+            used[section.name] = tokens
+            room -= tokens
+        else:
+            left_out[section.name] = tokens
+    record = {"budget": budget, "included": used, "left_out": left_out, "compressed": {}}
+    return ContextPackage(sections=needed + kept), record
+
+
+def _needed_sections(job: Job) -> list[Section]:
+    spec = job.spec.model_dump(
+        include={
+            "id",
+            "name",
+            "description",
+            "inputs",
+            "outputs",
+            "rules",
+            "shared_state_reads",
+            "shared_state_writes",
+            "modality",
+        }
+    )
+    sections = [
+        Section(name="project", text=to_json(job.project.model_dump())),
+        Section(name="module", text=to_json(spec)),
+        Section(name="values", text=to_json(job.values)),
+    ]
+    if job.promised:
+        sections.append(Section(name="contract", text=to_json(job.promised)))
+    return sections
+
+
+def _optional_sections(job: Job, store: ArtifactStore) -> list[Section]:
+    sections = []
+    if job.readable:
+        blocks = [
+            fenced_file(f"../{module}/{file.path}", file.text)
+            for module, refs in sorted(job.readable.items())
+            for file in store.sources(refs)
+        ]
+        sections.append(Section(name="artifacts", text="\n\n".join(blocks)))
+    return sections
+
+
+def load_package(store: ArtifactStore, digest: str) -> ContextPackage:
+    """Return a package kept by `distill`."""
+    return ContextPackage.model_validate(json.loads(store.read(digest)))

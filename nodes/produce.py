@@ -1,0 +1,17 @@
+"""produce: a module writes its files, and the values that it has not promised before."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from langgraph.runtime import Runtime
+
+from matrioska.nodes.work import ask_worker, keep_files
+from matrioska.state.context import RunContext
+from matrioska.state.graph_state import ModuleState
+
+
+async def produce(state: ModuleState, runtime: Runtime[RunContext]) -> dict[str, Any]:
+    """Ask for the files; check judges them."""
+    text, usage, job, store = await ask_worker("produce", state, runtime)
+    return {**keep_files(text, state, job, store), "usage": usage}

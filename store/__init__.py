@@ -1,0 +1,1 @@
+"""What lasts: checkpoints, artifacts, settings, the lease of a thread."""

@@ -1,0 +1,112 @@
+"""Content-addressed files: written once, found by digest, checked when read."""
+
+from __future__ import annotations
+
+import hashlib
+import mimetypes
+import os
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+
+from matrioska.state.artifacts import ArtifactRef, SourceFile
+from matrioska.state.errors import CorruptStoreError, StoreError
+from matrioska.state.paths import safe_relative_path
+from matrioska.store.layout import unwritable
+
+# The system's own tables differ from machine to machine; a deliverable's media types must not.
+_MEDIA = mimetypes.MimeTypes()
+_MEDIA.add_type("text/markdown", ".md")
+_MEDIA.add_type("application/yaml", ".yaml")
+_MEDIA.add_type("application/yaml", ".yml")
+_MEDIA.add_type("application/sql", ".sql")
+
+
+class ArtifactStore:
+    """Files by SHA-256 below one folder, as ``ab/cdef…``.
+
+    Args:
+        root: folder of the store; created on the first write.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def _place(self, digest: str) -> Path:
+        return self.root / digest[:2] / digest[2:]
+
+    def put(self, path: str, content: bytes) -> ArtifactRef:
+        """Keep ``content`` and return its reference under the relative ``path``.
+
+        Raises:
+            UnsafePathError: the path could leave its folder.
+            StoreError: the disk is full or not writable.
+        """
+        safe = safe_relative_path(path)
+        digest = hashlib.sha256(content).hexdigest()
+        place = self._place(digest)
+        if not place.exists():
+            self._write(place, content)
+        media_type = _MEDIA.guess_type(safe)[0] or "application/octet-stream"
+        return ArtifactRef(path=safe, sha256=digest, size=len(content), media_type=media_type)
+
+    def _write(self, place: Path, content: bytes) -> None:
+        # A name appears only with its whole content behind it: write aside, then rename.
+        try:
+            place.parent.mkdir(parents=True, exist_ok=True)
+            handle, aside = tempfile.mkstemp(dir=place.parent, prefix=".part-")
+            try:
+                with os.fdopen(handle, "wb") as stream:
+                    stream.write(content)
+                os.replace(aside, place)
+            except BaseException:
+                Path(aside).unlink(missing_ok=True)
+                raise
+        except OSError as error:
+            raise unwritable(place.parent, error) from error
+
+    def holds(self, content: bytes) -> bool:
+        """Whether exactly this content was ever put here."""
+        return self._place(hashlib.sha256(content).hexdigest()).exists()
+
+    def put_text(self, path: str, text: str) -> ArtifactRef:
+        """Keep a text as UTF-8."""
+        return self.put(path, text.encode("utf-8"))
+
+    def get(self, ref: ArtifactRef) -> bytes:
+        """Return the content of a reference; see `read`."""
+        return self.read(ref.sha256, ref.path)
+
+    def read(self, digest: str, name: str = "") -> bytes:
+        """Return the content of a digest; ``name`` is for the message.
+
+        Raises:
+            StoreError: it is missing.
+            CorruptStoreError: its bytes changed since it was written.
+        """
+        place = self._place(digest)
+        try:
+            content = place.read_bytes()
+        except OSError as error:
+            raise StoreError(
+                f"The content of {name or digest[:12]} is missing from the artifact store ({error.strerror}).",
+                path=str(place),
+                next_step="Run the module that made it again with `matrioska redo`.",
+            ) from error
+        if hashlib.sha256(content).hexdigest() != digest:
+            raise CorruptStoreError(
+                f"The content of {name or digest[:12]} was changed on disk.",
+                path=str(place),
+                next_step="Delete that file and run its module again with `matrioska redo`.",
+            )
+        return content
+
+    def sources(self, refs: Iterable[ArtifactRef]) -> list[SourceFile]:
+        """Return the text files among the references, decoded; other files are passed over."""
+        found = []
+        for ref in refs:
+            content = self.get(ref)
+            if b"\0" in content:
+                continue
+            found.append(SourceFile(path=ref.path, text=content.decode("utf-8", errors="replace")))
+        return found

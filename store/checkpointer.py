@@ -1,0 +1,224 @@
+"""The SQLite checkpointer: langgraph's own, opened strictly and with our guards around it."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from langchain_core.runnables import RunnableConfig
+from langgraph.checkpoint.base import ChannelVersions, Checkpoint, CheckpointMetadata, CheckpointTuple
+from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
+from langgraph.checkpoint.sqlite import SqliteSaver
+
+from matrioska.state.errors import CorruptStoreError, LockedStoreError, NewerFormatError, StoreError
+from matrioska.state.graph_state import STATE_FORMAT
+
+#: Seconds to wait for another process's write before giving up.
+BUSY_SECONDS = 30.0
+_SQLITE_MAGIC = b"SQLite format 3\x00"
+# Marks the file as ours ("MTRK"), so that a foreign database is never written to.
+_APPLICATION_ID = 0x4D54524B
+
+
+def strict_serializer() -> JsonPlusSerializer:
+    """Return a serializer that restores plain data only: no pickle, no classes by name."""
+    return JsonPlusSerializer(pickle_fallback=False, allowed_msgpack_modules=[], allowed_json_modules=[])
+
+
+class Checkpointer(SqliteSaver):
+    """`SqliteSaver` for both worlds, with typed errors.
+
+    The async methods call the sync ones in place: a hop to another thread for each write
+    costs several times the write itself (docs/engine.md has the figures). After a write
+    fails, `failure` is set and every further write is refused, so that a full disk stops a
+    run at the next step and not after all work is done.
+    """
+
+    def __init__(self, conn: sqlite3.Connection, path: Path) -> None:
+        super().__init__(conn, serde=strict_serializer())
+        self.path = path
+        self.failure: StoreError | None = None
+
+    @contextmanager
+    def cursor(self, transaction: bool = True) -> Iterator[sqlite3.Cursor]:
+        """See `SqliteSaver.cursor`.
+
+        Raises:
+            StoreError: the database is locked, damaged or cannot be written.
+        """
+        if transaction and self.failure is not None:
+            raise self.failure
+        try:
+            with super().cursor(transaction) as cursor:
+                yield cursor
+        except sqlite3.Error as error:
+            typed = typed_error(self.path, error)
+            if transaction:
+                self.failure = typed
+            raise typed from error
+
+    def get_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
+        """See `SqliteSaver.get_tuple`.
+
+        Raises:
+            NewerFormatError: the checkpoint was saved in a newer format.
+        """
+        found = super().get_tuple(config)
+        if found is not None:
+            _check_format(found, self.path)
+        return found
+
+    async def aget_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
+        """See `get_tuple`."""
+        return self.get_tuple(config)
+
+    async def alist(
+        self,
+        config: RunnableConfig | None,
+        *,
+        filter: dict[str, Any] | None = None,
+        before: RunnableConfig | None = None,
+        limit: int | None = None,
+    ) -> AsyncIterator[CheckpointTuple]:
+        """See `list`."""
+        for found in self.list(config, filter=filter, before=before, limit=limit):
+            yield found
+
+    async def aput(
+        self,
+        config: RunnableConfig,
+        checkpoint: Checkpoint,
+        metadata: CheckpointMetadata,
+        new_versions: ChannelVersions,
+    ) -> RunnableConfig:
+        """See `put`."""
+        return self.put(config, checkpoint, metadata, new_versions)
+
+    async def aput_writes(
+        self, config: RunnableConfig, writes: Sequence[tuple[str, Any]], task_id: str, task_path: str = ""
+    ) -> None:
+        """See `put_writes`."""
+        self.put_writes(config, writes, task_id, task_path)
+
+    async def adelete_thread(self, thread_id: str) -> None:
+        """See `delete_thread`."""
+        self.delete_thread(thread_id)
+
+    def thread_ids(self) -> list[str]:
+        """Return the ids of all threads, the one written last first."""
+        with self.cursor(transaction=False) as cursor:
+            rows = cursor.execute(
+                "SELECT thread_id FROM checkpoints WHERE checkpoint_ns = '' GROUP BY thread_id ORDER BY MAX(rowid) DESC"
+            )
+            return [row[0] for row in rows]
+
+
+def _check_format(found: CheckpointTuple, path: Path) -> None:
+    saved = found.checkpoint.get("channel_values", {}).get("format", STATE_FORMAT)
+    if not isinstance(saved, int) or saved > STATE_FORMAT:
+        raise NewerFormatError(
+            f"This run was saved in format {saved}; this version reads up to {STATE_FORMAT}.",
+            path=str(path),
+            next_step="Upgrade Matrioska to open it; nothing was changed.",
+        )
+
+
+def typed_error(path: Path, error: sqlite3.Error) -> StoreError:
+    """Return our error for one of SQLite's, with the next step."""
+    text = str(error)
+    if isinstance(error, sqlite3.OperationalError) and "locked" in text:
+        return LockedStoreError(
+            f"The database {path} stayed locked by another process for {BUSY_SECONDS:.0f} s.",
+            path=str(path),
+            next_step="Close the program that holds it and resume; what is saved stays saved.",
+        )
+    if isinstance(error, sqlite3.OperationalError):
+        return StoreError(
+            f"The database {path} cannot be used: {text}.",
+            path=str(path),
+            next_step="Free disk space or check the permissions, then resume; what is saved stays saved.",
+        )
+    return CorruptStoreError(
+        f"The database {path} is damaged or not a SQLite file ({text}).",
+        path=str(path),
+        next_step="Restore it from a backup, or move it away to start anew.",
+    )
+
+
+def _check_file(path: Path) -> None:
+    if path.is_dir():
+        raise CorruptStoreError(f"{path} is a folder.", path=str(path), next_step="Name a database file.")
+    if not path.exists():
+        return
+    with path.open("rb") as stream:
+        head = stream.read(len(_SQLITE_MAGIC))
+    # SQLite takes an empty file for a new database and would start over without a word.
+    if not head:
+        raise CorruptStoreError(
+            f"The database {path} is empty: its content was lost.",
+            path=str(path),
+            next_step="Restore it from a backup, or delete the file to start anew.",
+        )
+    if head != _SQLITE_MAGIC:
+        raise CorruptStoreError(
+            f"The file {path} is not a SQLite database.",
+            path=str(path),
+            next_step="Restore it from a backup, or move it away to start anew.",
+        )
+
+
+def open_checkpointer(path: str | os.PathLike[str]) -> Checkpointer:
+    """Open (or create) a database of checkpoints; the caller closes ``.conn``.
+
+    Raises:
+        CorruptStoreError: the file is damaged, empty or belongs to another program.
+        LockedStoreError: another process holds it.
+        StoreError: it cannot be created.
+    """
+    place = Path(path).expanduser().absolute()
+    try:
+        _check_file(place)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        if not place.exists():
+            # Checkpoints hold the person's task and files: for their eyes only.
+            os.close(os.open(place, os.O_CREAT | os.O_RDWR, 0o600))
+            fresh = True
+        else:
+            fresh = False
+    except OSError as error:
+        raise StoreError(
+            f"Cannot open the database {place}: {error.strerror or error}.",
+            path=str(place),
+            next_step="Check the folder's permissions, or choose another with --base-path.",
+        ) from error
+    conn = sqlite3.connect(place, check_same_thread=False, timeout=BUSY_SECONDS)
+    try:
+        _configure(conn, place, fresh)
+        saver = Checkpointer(conn, place)
+        saver.setup()
+    except sqlite3.Error as error:
+        conn.close()
+        raise typed_error(place, error) from error
+    except StoreError:
+        conn.close()
+        raise
+    return saver
+
+
+def _configure(conn: sqlite3.Connection, place: Path, fresh: bool) -> None:
+    application_id = conn.execute("PRAGMA application_id").fetchone()[0]
+    if fresh:
+        conn.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
+    elif application_id not in (0, _APPLICATION_ID):
+        raise CorruptStoreError(
+            f"The database {place} belongs to another program.",
+            path=str(place),
+            next_step="Choose another folder with --base-path.",
+        )
+    conn.execute("PRAGMA journal_mode = WAL")
+    # In WAL mode NORMAL loses nothing on a crash of the process, only on a power cut.
+    conn.execute("PRAGMA synchronous = NORMAL")

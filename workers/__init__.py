@@ -1,0 +1,1 @@
+"""Ways of doing a module."""

@@ -1,0 +1,64 @@
+"""Matrioska: one big task in, one checked deliverable out.
+
+The public names are loaded when first used (PEP 562): ``import matrioska`` stays cheap, and
+never imports torch.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from matrioska.context_manager import ContextManager
+    from matrioska.graph import build_graph, open_graph
+    from matrioska.models.local import LocalLLM
+    from matrioska.orchestrator import MatrioskaOrchestrator
+    from matrioska.runs import RunReport, Runs, open_runs
+    from matrioska.state.architecture import Architecture, ModuleSpec
+    from matrioska.state.context import RunContext
+    from matrioska.state.errors import MatrioskaError
+
+    ARCHITECT_SYSTEM_PROMPT: str
+
+_PLACES = {
+    "Architecture": "matrioska.state.architecture",
+    "ARCHITECT_SYSTEM_PROMPT": "matrioska.orchestrator",
+    "ContextManager": "matrioska.context_manager",
+    "LocalLLM": "matrioska.models.local",
+    "MatrioskaError": "matrioska.state.errors",
+    "MatrioskaOrchestrator": "matrioska.orchestrator",
+    "ModuleSpec": "matrioska.state.architecture",
+    "RunContext": "matrioska.state.context",
+    "RunReport": "matrioska.runs",
+    "Runs": "matrioska.runs",
+    "open_runs": "matrioska.runs",
+    "build_graph": "matrioska.graph",
+    "open_graph": "matrioska.graph",
+}
+
+__all__ = [
+    "ARCHITECT_SYSTEM_PROMPT",
+    "Architecture",
+    "ContextManager",
+    "LocalLLM",
+    "MatrioskaError",
+    "MatrioskaOrchestrator",
+    "ModuleSpec",
+    "RunContext",
+    "RunReport",
+    "Runs",
+    "build_graph",
+    "open_graph",
+    "open_runs",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PLACES:
+        raise AttributeError(f"module 'matrioska' has no attribute {name!r}")
+    return getattr(import_module(_PLACES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,428 @@
+"""Runs on one base path: start, resume, redo, fork, look. The command line and Python use this."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from langchain_core.runnables import RunnableConfig
+from langgraph.errors import GraphDrained
+from langgraph.runtime import RunControl
+from langgraph.types import Command, StateSnapshot
+
+from matrioska.graph.build import build_graph
+from matrioska.graph.guard import GuardedGraph
+from matrioska.models.registry import check_model
+from matrioska.nodes.architect import check_task
+from matrioska.nodes.checks.plan import parse_plan
+from matrioska.state.approval import Decision
+from matrioska.state.architecture import Architecture, ModuleSpec
+from matrioska.state.context import RunContext
+from matrioska.state.errors import ThreadNotFoundError, UsageError
+from matrioska.state.ids import THREAD_ID, slug
+from matrioska.state.results import Deliverable
+from matrioska.store.artifacts import ArtifactStore
+from matrioska.store.checkpointer import Checkpointer, open_checkpointer
+from matrioska.store.delivery import write_archive
+from matrioska.store.layout import Layout
+from matrioska.store.settings import resolve_options
+
+OnEvent = Callable[[dict[str, Any]], None]
+
+
+@dataclass(frozen=True)
+class RunReport:
+    """Where a run stands after it was driven, or when it was looked at."""
+
+    thread_id: str
+    status: str
+    """``complete``, ``partial``, ``failed``, ``waiting`` (for a person), ``interrupted``
+    (stopped on request), ``unfinished`` (died or stopped before its end) or ``empty``."""
+    values: dict[str, Any]
+    """The graph's state, as JSON."""
+    waiting: list[dict[str, Any]] = field(default_factory=list)
+    """Payloads of the pending interrupts, each with its ``id``."""
+    next: tuple[str, ...] = ()
+    """Nodes that would run next."""
+    seconds: float = 0.0
+    """Wall time of this drive."""
+    created_at: str = ""
+    """ISO time of the last checkpoint."""
+    checkpoint_id: str = ""
+
+    @property
+    def deliverable(self) -> Deliverable | None:
+        """The joined result; None before assembly."""
+        raw = self.values.get("deliverable")
+        return Deliverable.model_validate(raw) if raw else None
+
+    @property
+    def architecture(self) -> Architecture | None:
+        """The plan; None before there is one."""
+        raw = self.values.get("architecture")
+        return Architecture.model_validate(raw) if raw else None
+
+
+@dataclass(frozen=True)
+class CheckpointSummary:
+    """One line of a thread's history."""
+
+    checkpoint_id: str
+    created_at: str
+    step: int
+    next: tuple[str, ...]
+    done: int
+    """Modules done at that point."""
+    modules: int
+    """Modules planned at that point."""
+
+
+class Runs:
+    """The runs of one base path. Open with `open_runs`.
+
+    Args:
+        layout: the base path's folders.
+        saver: its open database.
+        context: what every run started here chooses; None for settings and defaults.
+    """
+
+    def __init__(self, layout: Layout, saver: Checkpointer, context: RunContext | None = None) -> None:
+        self.layout = layout
+        self.saver = saver
+        self.context = (context or RunContext()).model_copy(update={"base_path": str(layout.base)})
+        self.graph: GuardedGraph = build_graph(saver)
+
+    # -- driving ---------------------------------------------------------------------------
+
+    async def start(
+        self,
+        task: str,
+        *,
+        thread_id: str | None = None,
+        on_event: OnEvent | None = None,
+        control: RunControl | None = None,
+    ) -> RunReport:
+        """Start a run and drive it to its end, or to where it needs a person.
+
+        Raises:
+            TaskError: the task is empty, binary or too long.
+            UsageError: the thread id is malformed or taken.
+            ModelError: a model cannot be used.
+        """
+        text = check_task(task)
+        self.check_models()
+        thread = thread_id or self.new_thread_id(text)
+        if not THREAD_ID.fullmatch(thread):
+            raise UsageError(
+                f"The thread id {thread!r} is not allowed.", next_step="Use 1 to 64 letters, digits, '_' or '-'."
+            )
+        if await self.saver.aget_tuple(_config(thread)) is not None:
+            raise UsageError(
+                f"There is a run {thread!r} already.",
+                next_step=f"Go on with it: `matrioska resume {thread}`, or choose another --thread.",
+            )
+        return await self._drive(thread, {"task": text}, on_event, control)
+
+    async def resume(
+        self,
+        thread_id: str,
+        decision: Decision | Any | None = None,
+        *,
+        on_event: OnEvent | None = None,
+        control: RunControl | None = None,
+    ) -> RunReport:
+        """Go on with a run: answer what it waits for, finish what was cut off, retry what failed.
+
+        Args:
+            thread_id: the run.
+            decision: answer to the pending question, in any dialect of `read_decision`.
+
+        Raises:
+            ThreadNotFoundError: no such run.
+            UsageError: a decision was given but nothing is pending.
+            PlanError: an edited plan is faulty; the question stays pending.
+        """
+        snapshot = await self._snapshot(thread_id)
+        self.check_models(snapshot.values.get("options"))
+        pending = snapshot.interrupts
+        if pending:
+            if decision is None and self.context.approval != "auto":
+                return self._report(thread_id, snapshot)
+            answer = _as_answer(decision if decision is not None else Decision(type="approve"))
+            return await self._drive(
+                thread_id, Command(resume={found.id: answer for found in pending}), on_event, control
+            )
+        if decision is not None:
+            raise UsageError(
+                f"The run {thread_id!r} is not waiting for an answer.",
+                next_step=f"Look at it with `matrioska show {thread_id}`.",
+            )
+        if not snapshot.next and not await self._requeue(thread_id, snapshot):
+            return self._report(thread_id, snapshot)
+        return await self._drive(thread_id, None, on_event, control)
+
+    async def redo(
+        self,
+        thread_id: str,
+        module: str,
+        spec: dict[str, Any] | None = None,
+        *,
+        on_event: OnEvent | None = None,
+        control: RunControl | None = None,
+    ) -> RunReport:
+        """Run one module again, and of what depends on it only what gets other inputs by that.
+
+        Args:
+            thread_id: the run.
+            module: id of the module.
+            spec: fields of its spec to change; None runs it again as it is.
+
+        Raises:
+            ThreadNotFoundError: no such run.
+            UsageError: no such module, or the run has not got that far.
+            PlanError: the changed plan is faulty; nothing was changed.
+        """
+        snapshot = await self._snapshot(thread_id)
+        plan = self._report(thread_id, snapshot).architecture
+        if plan is None or not snapshot.values.get("results"):
+            raise UsageError(
+                f"The run {thread_id!r} has built nothing yet.", next_step=f"Go on with `matrioska resume {thread_id}`."
+            )
+        edited = parse_plan(_with_spec(plan, module, spec or {}).model_dump(mode="json"))
+        self.check_models(snapshot.values.get("options"))
+        update = {"architecture": edited.model_dump(mode="json"), "results": {module: None}}
+        await self._send_back(thread_id, update)
+        return await self._drive(thread_id, None, on_event, control)
+
+    async def fork(self, thread_id: str, checkpoint_id: str, *, new_thread_id: str | None = None) -> str:
+        """Begin a new thread at an older checkpoint; the old thread stays as it is.
+
+        Args:
+            thread_id: the run to fork.
+            checkpoint_id: the checkpoint, or the unique beginning of its id.
+
+        Returns:
+            The id of the new thread. `resume` drives it on.
+
+        Raises:
+            ThreadNotFoundError: no such run.
+            UsageError: no such checkpoint, or the beginning fits several.
+        """
+        chain = [found async for found in self.saver.alist(_config(thread_id))]
+        chain = [found for found in chain if not found.config["configurable"].get("checkpoint_ns")]
+        if not chain:
+            raise ThreadNotFoundError(thread_id)
+        by_id = {found.checkpoint["id"]: found for found in chain}
+        matches = [found_id for found_id in by_id if found_id.startswith(checkpoint_id)]
+        if len(matches) != 1:
+            raise UsageError(
+                f"{len(matches) or 'No'} checkpoints of {thread_id!r} begin with {checkpoint_id!r}.",
+                next_step=f"List them with `matrioska history {thread_id}`.",
+            )
+        new_thread = new_thread_id or f"{thread_id[:57]}-{secrets.token_hex(2)}"
+        line, cursor = [], by_id.get(matches[0])
+        while cursor is not None:
+            line.append(cursor)
+            parent = cursor.parent_config
+            cursor = by_id.get(parent["configurable"]["checkpoint_id"]) if parent else None
+        previous: str | None = None
+        for found in reversed(line):
+            config = _config(new_thread)
+            config["configurable"] |= {"checkpoint_ns": "", "checkpoint_id": previous}
+            await self.saver.aput(config, found.checkpoint, found.metadata, found.checkpoint["channel_versions"])
+            previous = found.checkpoint["id"]
+        return new_thread
+
+    async def _drive(
+        self, thread_id: str, given: Any, on_event: OnEvent | None, control: RunControl | None
+    ) -> RunReport:
+        started = time.perf_counter()
+        drained = False
+        try:
+            async for event in self.graph.astream(
+                given, _config(thread_id), context=self.context, stream_mode="custom", control=control
+            ):
+                if on_event is not None:
+                    on_event(event)
+        except GraphDrained:
+            drained = True
+        snapshot = await self.graph.aget_state(_config(thread_id))
+        return self._report(thread_id, snapshot, seconds=time.perf_counter() - started, drained=drained)
+
+    async def _requeue(self, thread_id: str, snapshot: StateSnapshot) -> bool:
+        """Send an ended run back to where something can still be done; False when nothing can."""
+        values = snapshot.values
+        if values.get("error") and not values.get("results"):
+            await self.graph.aupdate_state(_config(thread_id), {"task": values["task"]}, as_node="__start__")
+            return True
+        if values.get("status") in ("partial", "failed"):
+            feedback: dict[str, list[str]] = {}
+            for found in values.get("findings") or []:
+                if found["module"]:
+                    feedback.setdefault(found["module"], []).append(found["message"])
+            await self._send_back(thread_id, {"feedback": feedback})
+            return True
+        return False
+
+    async def _send_back(self, thread_id: str, update: dict[str, Any]) -> None:
+        fresh = {"approval": {"type": "approve", "text": ""}, "rounds": 0, "error": None, "findings": []}
+        await self.graph.aupdate_state(_config(thread_id), fresh | update, as_node="approval")
+
+    # -- looking ---------------------------------------------------------------------------
+
+    async def show(self, thread_id: str) -> RunReport:
+        """Return where a run stands.
+
+        Raises:
+            ThreadNotFoundError: no such run.
+        """
+        return self._report(thread_id, await self._snapshot(thread_id))
+
+    async def threads(self) -> list[RunReport]:
+        """Return every run, the one touched last first."""
+        return [await self.show(thread_id) for thread_id in self.saver.thread_ids()]
+
+    async def history(self, thread_id: str) -> list[CheckpointSummary]:
+        """Return a run's checkpoints, the newest first.
+
+        Raises:
+            ThreadNotFoundError: no such run.
+        """
+        await self._snapshot(thread_id)
+        return [_summary(snapshot) async for snapshot in self.graph.aget_state_history(_config(thread_id))]
+
+    async def export(self, thread_id: str, archive: Path) -> Path:
+        """Write a run's deliverable as a zip and return its path.
+
+        Raises:
+            ThreadNotFoundError: no such run.
+            UsageError: it has no deliverable yet.
+            StoreError: the zip cannot be written.
+        """
+        report = await self.show(thread_id)
+        deliverable = report.deliverable
+        if deliverable is None or not deliverable.files:
+            raise UsageError(
+                f"The run {thread_id!r} has no deliverable yet.",
+                next_step=f"Go on with `matrioska resume {thread_id}`.",
+            )
+        write_archive(
+            archive,
+            deliverable.files,
+            ArtifactStore(self.layout.objects),
+            architecture=report.values["architecture"],
+            shared_state=report.values.get("shared_state") or {},
+        )
+        return archive
+
+    # -- helpers ---------------------------------------------------------------------------
+
+    def check_models(self, saved: dict[str, Any] | None = None) -> None:
+        """Check that every model named for a run can be used, before any work.
+
+        Raises:
+            UnknownModelError: no provider answers to a name.
+            ModelError: a package or key is missing.
+            ConfigError: an option is wrong.
+        """
+        options = resolve_options(self.context, saved)
+        objects = self.context.model is not None and not isinstance(self.context.model, str)
+        for name in {options.model, *options.roles.values()}:
+            if not (name.startswith("object:") and (objects or self.context.roles)):
+                check_model(name)
+
+    def new_thread_id(self, task: str) -> str:
+        """Return a fresh id that tells a person which task it was."""
+        return f"{slug(task, 28) or 'run'}-{secrets.token_hex(2)}"
+
+    async def _snapshot(self, thread_id: str) -> StateSnapshot:
+        if not THREAD_ID.fullmatch(thread_id):
+            raise ThreadNotFoundError(thread_id)
+        snapshot = await self.graph.aget_state(_config(thread_id))
+        if not snapshot.config["configurable"].get("checkpoint_id"):
+            raise ThreadNotFoundError(thread_id)
+        return snapshot
+
+    def _report(
+        self, thread_id: str, snapshot: StateSnapshot, *, seconds: float = 0.0, drained: bool = False
+    ) -> RunReport:
+        waiting = [{"id": found.id, **_payload(found.value)} for found in snapshot.interrupts]
+        status = snapshot.values.get("status") or "empty"
+        if waiting:
+            status = "waiting"
+        elif snapshot.next:
+            status = "interrupted" if drained else "unfinished"
+        return RunReport(
+            thread_id=thread_id,
+            status=status,
+            values=snapshot.values,
+            waiting=waiting,
+            next=snapshot.next,
+            seconds=seconds,
+            created_at=snapshot.created_at or "",
+            checkpoint_id=snapshot.config["configurable"].get("checkpoint_id", ""),
+        )
+
+
+@asynccontextmanager
+async def open_runs(base_path: str | Path, context: RunContext | None = None) -> AsyncIterator[Runs]:
+    """Open the runs below a base path, creating its folders.
+
+    Raises:
+        StoreError: the base path cannot be written.
+        CorruptStoreError: the database is damaged or foreign.
+    """
+    layout = Layout.at(base_path).prepare()
+    saver = open_checkpointer(layout.database)
+    try:
+        yield Runs(layout, saver, context)
+    finally:
+        saver.conn.close()
+
+
+def _config(thread_id: str) -> RunnableConfig:
+    # A plan refined many times takes more steps than LangGraph's default of 25 allows.
+    return {"configurable": {"thread_id": thread_id}, "recursion_limit": 1000}
+
+
+def _payload(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {"value": value}
+
+
+def _as_answer(decision: Any) -> Any:
+    """Return a decision as plain JSON, an edited plan checked first so that a fault costs nothing."""
+    if not isinstance(decision, Decision):
+        return decision
+    if decision.type == "edit":
+        parse_plan(decision.plan or {})
+    return {"decisions": [{"type": decision.type, "message": decision.text, "args": decision.plan or {}}]}
+
+
+def _with_spec(plan: Architecture, module: str, changes: dict[str, Any]) -> Architecture:
+    try:
+        old = plan.module(module)
+    except KeyError as error:
+        known = ", ".join(spec.id for spec in plan.modules)
+        raise UsageError(f"The plan has no module {module!r}.", next_step=f"Its modules are: {known}.") from error
+    if changes.get("id", module) != module:
+        raise UsageError("A redo cannot rename its module.", next_step="Leave the id as it is, or edit the plan.")
+    merged = ModuleSpec.model_validate({**old.model_dump(), **changes})
+    modules = [merged if spec.id == module else spec for spec in plan.modules]
+    return plan.model_copy(update={"modules": modules})
+
+
+def _summary(snapshot: StateSnapshot) -> CheckpointSummary:
+    results = snapshot.values.get("results") or {}
+    return CheckpointSummary(
+        checkpoint_id=snapshot.config["configurable"]["checkpoint_id"],
+        created_at=snapshot.created_at or "",
+        step=int((snapshot.metadata or {}).get("step", 0)),
+        next=snapshot.next,
+        done=len([r for r in results.values() if r["status"] == "done"]),
+        modules=len((snapshot.values.get("architecture") or {}).get("modules", [])),
+    )

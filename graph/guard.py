@@ -17,8 +17,6 @@ from langgraph.types import Command
 
 from matrioska.state.errors import ConfigError, UsageError
 from matrioska.state.ids import THREAD_ID
-from matrioska.store.checkpointer import Checkpointer
-from matrioska.store.lease import thread_lease
 
 # Tasks of a sync run are threads of one pool, waiting ones included; slots bound the work.
 _POOL = 20_000
@@ -40,7 +38,7 @@ class GuardedGraph(CompiledStateGraph[Any, Any, Any, Any]):
         _check_input(input)
         pooled: RunnableConfig = {**(config or {}), "max_concurrency": _POOL}
         with self._lease(config):
-            yield from super().stream(input, pooled, **self._durable(kwargs, config))
+            yield from super().stream(input, pooled, **self._durable(kwargs))
 
     async def astream(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> AsyncIterator[Any]:
         """See `CompiledStateGraph.astream` and `stream`.
@@ -59,27 +57,24 @@ class GuardedGraph(CompiledStateGraph[Any, Any, Any, Any]):
                 next_step="Leave it out and bound the work with the option 'slots'.",
             )
         with self._lease(config):
-            async for part in super().astream(input, config, **self._durable(kwargs, config)):
+            async for part in super().astream(input, config, **self._durable(kwargs)):
                 yield part
 
     def _lease(self, config: RunnableConfig | None) -> AbstractContextManager[None]:
-        saver = self._saver(config)
-        thread_id = str((config or {}).get("configurable", {}).get("thread_id", ""))
-        if saver is None:
+        # By attribute and not by class: a LangGraph server wraps the checkpointer.
+        lease = getattr(self.checkpointer, "lease", None)
+        if lease is None:
             return nullcontext()
+        thread_id = str((config or {}).get("configurable", {}).get("thread_id", ""))
         if not THREAD_ID.fullmatch(thread_id):
             raise UsageError(
                 f"The thread id {thread_id!r} is not allowed.",
                 next_step="Use 1 to 64 letters, digits, '_' or '-'.",
             )
-        saver.failure = None
-        return thread_lease(saver.path.parent / "locks", thread_id)
+        held: AbstractContextManager[None] = lease(thread_id)
+        return held
 
-    def _saver(self, config: RunnableConfig | None) -> Checkpointer | None:
-        found = (config or {}).get("configurable", {}).get("__pregel_checkpointer", self.checkpointer)
-        return found if isinstance(found, Checkpointer) else None
-
-    def _durable(self, kwargs: dict[str, Any], config: RunnableConfig | None) -> dict[str, Any]:
+    def _durable(self, kwargs: dict[str, Any]) -> dict[str, Any]:
         """Return the arguments with durability "sync": "async" runs finished stages again after a kill."""
         asked = kwargs.get("durability")
         if asked == "exit":
@@ -87,7 +82,7 @@ class GuardedGraph(CompiledStateGraph[Any, Any, Any, Any]):
                 'durability="exit" would lose all work when the process dies.',
                 next_step='Leave it out: Matrioska saves with durability="sync".',
             )
-        if self._saver(config) is None:
+        if not self.checkpointer:
             return kwargs
         return {**kwargs, "durability": "sync"}
 

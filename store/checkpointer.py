@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from langgraph.checkpoint.sqlite import SqliteSaver
 
 from matrioska.state.errors import CorruptStoreError, LockedStoreError, NewerFormatError, StoreError
 from matrioska.state.graph_state import STATE_FORMAT
+from matrioska.store.lease import thread_lease
 
 #: Seconds to wait for another process's write before giving up.
 BUSY_SECONDS = 30.0
@@ -107,6 +108,23 @@ class Checkpointer(SqliteSaver):
     async def adelete_thread(self, thread_id: str) -> None:
         """See `delete_thread`."""
         self.delete_thread(thread_id)
+
+    def lease(self, thread_id: str) -> AbstractContextManager[None]:
+        """Return the lease of a thread of this database; see `thread_lease`."""
+        # A new drive starts with a clean slate: the disk may have room again.
+        self.failure = None
+        return thread_lease(self.path.parent / "locks", thread_id)
+
+    def delete_for_runs(self, run_ids: Sequence[str]) -> None:
+        """Delete the checkpoints that a LangGraph server wrote for these runs (a rollback)."""
+        with self.cursor() as cursor:
+            for run_id in run_ids:
+                cursor.execute(
+                    "DELETE FROM writes WHERE (thread_id, checkpoint_ns, checkpoint_id) IN (SELECT thread_id, "
+                    "checkpoint_ns, checkpoint_id FROM checkpoints WHERE json_extract(metadata, '$.run_id') = ?)",
+                    (run_id,),
+                )
+                cursor.execute("DELETE FROM checkpoints WHERE json_extract(metadata, '$.run_id') = ?", (run_id,))
 
     def thread_ids(self) -> list[str]:
         """Return the ids of all threads, the one written last first."""

@@ -1,0 +1,138 @@
+"""Studio's way in: a real `langgraph dev`, driven by `langgraph_sdk`."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.studio.conftest import ROOT, Server
+
+TASK = "Create a library management system with dashboard"
+
+
+async def _begin(server: Server, **context: Any) -> tuple[Any, str, dict[str, Any]]:
+    """Start a run that stops at the approval; return client, thread id and the interrupt's value."""
+    client = server.client()
+    thread = await client.threads.create()
+    await client.runs.wait(thread["thread_id"], "matrioska", input={"task": TASK}, context=context or None)
+    state = await client.threads.get_state(thread["thread_id"])
+    assert state["next"] == ["approval"]
+    return client, thread["thread_id"], state["tasks"][0]["interrupts"][0]["value"]
+
+
+async def test_the_form_has_one_field_and_the_module_subgraph_shows(server: Server) -> None:
+    client = server.client()
+    (assistant,) = await client.assistants.search(graph_id="matrioska")
+    schemas = await client.assistants.get_schemas(assistant["assistant_id"])
+    assert list(schemas["input_schema"]["properties"]) == ["task"]
+    assert {"approval", "model", "slots"} <= set(schemas["context_schema"]["properties"])
+    drawn = await client.assistants.get_graph(assistant["assistant_id"], xray=True)
+    names = {str(node["id"]) for node in drawn["nodes"]}
+    assert {"architect", "approval", "repair", "assemble", "verify", "deliver"} <= names
+    assert {f"execute:{node}" for node in ("distill", "agree", "produce", "check", "mend")} <= names
+
+
+async def test_run_interrupt_edit_resume(server: Server) -> None:
+    client, thread, asked = await _begin(server)
+    plan = asked["action_requests"][0]["args"]["architecture"]
+    assert len(plan["modules"]) > 3
+    broken = {**plan, "modules": [{**spec, "dependencies": [plan["modules"][0]["id"]]} for spec in plan["modules"]]}
+    answer = {"decisions": [{"type": "edit", "edited_action": {"name": "approve_architecture", "args": broken}}]}
+    await client.runs.wait(thread, "matrioska", command={"resume": answer})
+    state = await client.threads.get_state(thread)
+    complaints = state["tasks"][0]["interrupts"][0]["value"]["complaints"]
+    assert any(plan["modules"][0]["id"] in complaint for complaint in complaints)
+
+    plan["modules"].append(
+        {"id": "help-page", "name": "Help", "description": "A help page in Markdown.", "outputs": ["help.md"]}
+    )
+    answer = {"decisions": [{"type": "edit", "edited_action": {"name": "approve_architecture", "args": plan}}]}
+    events = [
+        part.data
+        async for part in client.runs.stream(
+            thread, "matrioska", command={"resume": answer}, stream_mode=["custom", "values"]
+        )
+        if part.event == "custom"
+    ]
+    seen = {(event["module"], event["phase"]) for event in events if event.get("type") == "module"}
+    assert ("help-page", "done") in seen
+    assert {phase for _, phase in seen} >= {"agreeing", "agreed", "producing", "done"}
+    state = await client.threads.get_state(thread)
+    assert state["next"] == []
+    assert state["values"]["status"] == "complete", state["values"].get("findings")
+    paths = {file["path"] for file in state["values"]["deliverable"]["files"]}
+    assert any(path.startswith("help-page/") for path in paths)
+    assert (server.base / "matrioska_artifacts" / thread / "README.md").is_file()
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [True, "[ACCEPTED]", [{"type": "accept", "args": None}], {"decisions": [{"type": "approve"}]}],
+    ids=["bare", "tagged", "inbox", "langchain"],
+)
+async def test_every_dialect_approves(server: Server, answer: Any) -> None:
+    client, thread, _ = await _begin(server)
+    await client.runs.wait(thread, "matrioska", command={"resume": answer})
+    state = await client.threads.get_state(thread)
+    assert state["values"]["status"] == "complete", state["values"].get("findings")
+
+
+async def test_history_and_fork(server: Server) -> None:
+    client, thread, _ = await _begin(server)
+    await client.runs.wait(thread, "matrioska", command={"resume": True})
+    history = await client.threads.get_history(thread, limit=50)
+    before = next(state for state in history if state["next"] == ["assemble"])
+    last = (await client.threads.get_state(thread))["checkpoint"]["checkpoint_id"]
+    forked = await client.threads.update_state(
+        thread, {"notes": {"fork": "here"}}, checkpoint_id=before["checkpoint"]["checkpoint_id"]
+    )
+    await client.runs.wait(thread, "matrioska", input=None, checkpoint=forked["checkpoint"])
+    after = await client.threads.get_state(thread)
+    assert after["values"]["status"] == "complete"
+    assert after["values"]["notes"]["fork"] == "here"
+    old = await client.threads.get_state(thread, checkpoint_id=last)
+    assert "fork" not in (old["values"].get("notes") or {})
+
+
+async def test_cancel_then_resume(server: Server) -> None:
+    client, thread, _ = await _begin(server)
+    run = await client.runs.create(thread, "matrioska", command={"resume": True}, stream_mode="custom")
+    async for part in client.runs.join_stream(thread, run["run_id"], stream_mode="custom"):
+        if part.event == "custom" and part.data.get("phase") == "agreed":
+            break
+    await client.runs.cancel(thread, run["run_id"], wait=True)
+    state = await client.threads.get_state(thread)
+    assert state["next"] == ["execute"]
+    await client.runs.wait(thread, "matrioska", input=None)
+    state = await client.threads.get_state(thread)
+    assert state["values"]["status"] == "complete", state["values"].get("findings")
+
+
+async def test_a_run_of_the_command_line_opens_here(server: Server) -> None:
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-m", "matrioska", "run", TASK, "-t", "from-cli", "--base-path", str(server.base)]
+    ended = await asyncio.to_thread(
+        subprocess.run, command, env=environment, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=120
+    )
+    assert ended.returncode == 3, ended.stderr
+    client = server.client()
+    # Thread ids of the server are UUIDs unless given: this is how Studio attaches a run.
+    await client.threads.create(thread_id="from-cli", graph_id="matrioska", if_exists="do_nothing")
+    state = await client.threads.get_state("from-cli")
+    assert state["next"] == ["approval"]
+    await client.runs.wait("from-cli", "matrioska", command={"resume": True})
+    state = await client.threads.get_state("from-cli")
+    assert state["values"]["status"] == "complete"
+
+
+async def test_no_blocking_call_was_reported(server: Server) -> None:
+    await _begin(server)
+    log = Path(server.log).read_text()
+    assert "BlockingError" not in log
+    assert "Blocking call" not in log

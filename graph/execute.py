@@ -28,6 +28,7 @@ from matrioska.graph.execution import Execution
 from matrioska.graph.schedule import Stage
 from matrioska.graph.slots import Slots
 from matrioska.nodes.common import run_options
+from matrioska.nodes.leaf import off_loop
 from matrioska.nodes.progress import emit_module, emit_step, lend_writer
 from matrioska.state.context import RunContext
 from matrioska.state.errors import StoreError
@@ -143,7 +144,7 @@ def execute_node(
             return run.commit([_result_or_error(future) for future in futures.values()])
 
     async def aexecute(state: MatrioskaState) -> dict[str, Any]:
-        run = _Pass(state, get_runtime(RunContext))
+        run = await off_loop(_Pass, state, get_runtime(RunContext))
         futures: dict[str, asyncio.Future[Any]] = {}
         with lend_writer(run.runtime.stream_writer):
             for stage in run.execution.stages:
@@ -186,7 +187,7 @@ def _async_body(
     # A function of its own for each stage: `task` writes the stage's name on it.
     async def work() -> dict[str, Any]:
         ended = run.ended(stage, await asyncio.gather(*needs, return_exceptions=True))
-        given = run.begin(stage, ended)
+        given = await off_loop(run.begin, stage, ended)
         if isinstance(given, Outcome):
             return run.report(stage, given)
         try:

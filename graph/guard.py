@@ -60,6 +60,24 @@ class GuardedGraph(CompiledStateGraph[Any, Any, Any, Any]):
             async for part in super().astream(input, config, **self._durable(kwargs)):
                 yield part
 
+    def bulk_update_state(self, config: RunnableConfig, supersteps: Any) -> RunnableConfig:
+        """See `CompiledStateGraph.bulk_update_state`, on which `update_state` stands.
+
+        Raises:
+            ThreadBusyError: another process works on the thread.
+        """
+        if _is_nested(config):
+            return super().bulk_update_state(config, supersteps)
+        with self._lease(config):
+            return super().bulk_update_state(config, supersteps)
+
+    async def abulk_update_state(self, config: RunnableConfig, supersteps: Any) -> RunnableConfig:
+        """See `bulk_update_state`."""
+        if _is_nested(config):
+            return await super().abulk_update_state(config, supersteps)
+        with self._lease(config):
+            return await super().abulk_update_state(config, supersteps)
+
     def _lease(self, config: RunnableConfig | None) -> AbstractContextManager[None]:
         # By attribute and not by class: a LangGraph server wraps the checkpointer.
         lease = getattr(self.checkpointer, "lease", None)

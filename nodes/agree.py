@@ -13,5 +13,5 @@ from matrioska.state.graph_state import ModuleState
 
 async def agree(state: ModuleState, runtime: Runtime[RunContext]) -> dict[str, Any]:
     """Ask for the contract's values; check judges them."""
-    text, usage, _, _ = await ask_worker("agree", state, runtime)
-    return {**keep_values(text), "usage": usage}
+    asked = await ask_worker("agree", state, runtime)
+    return {**keep_values(asked.text), "usage": asked.usage}

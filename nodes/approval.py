@@ -36,7 +36,7 @@ def approval_request(architecture: dict[str, Any], complaints: list[str]) -> dic
     }
 
 
-async def approval(state: MatrioskaState, runtime: Runtime[RunContext]) -> dict[str, Any]:
+def approval(state: MatrioskaState, runtime: Runtime[RunContext]) -> dict[str, Any]:
     """Ask the person, unless the run approves by itself. A faulty answer is asked for again."""
     options = run_options(state, runtime)
     if options.approval == "auto" or options.direct:

@@ -9,6 +9,7 @@ from langgraph.runtime import Runtime
 from matrioska.models.gateway import ask
 from matrioska.nodes.checks.plan import parse_plan
 from matrioska.nodes.common import error_record, pick_model, run_options
+from matrioska.nodes.leaf import off_loop
 from matrioska.nodes.progress import emit_step
 from matrioska.prompts.render import render, to_json
 from matrioska.state.answers import parse_json_object
@@ -47,7 +48,7 @@ def check_task(task: object) -> str:
 async def architect(state: MatrioskaState, runtime: Runtime[RunContext]) -> dict[str, Any]:
     """Plan the task. A plan that stays faulty ends the run with the model's raw answer kept."""
     emit_step("architect")
-    options = run_options(state, runtime)
+    options = await off_loop(run_options, state, runtime)
     update: dict[str, Any] = {
         "format": STATE_FORMAT,
         "task": check_task(state["task"]),
@@ -86,13 +87,14 @@ async def _plan(
     state: MatrioskaState, task: str, options: RunOptions, runtime: Runtime[RunContext]
 ) -> tuple[Architecture | PlanError, Usage]:
     """Ask for a plan until it passes the checks, `options.plan_repairs` times more at the most."""
-    model = pick_model("architect", options, runtime)
+    model = await off_loop(pick_model, "architect", options, runtime)
     decision, previous = state.get("approval") or {}, state.get("architecture")
     asked_to_change = decision.get("type") == "respond" and previous
     complaints: list[str] = []
     usage, raw = Usage(), ""
     for _ in range(options.plan_repairs + 1):
-        messages = render(
+        messages = await off_loop(
+            render,
             "architect",
             task=task,
             language=options.language,

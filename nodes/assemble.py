@@ -10,6 +10,7 @@ from matrioska.models.gateway import ask
 from matrioska.nodes.checks.entry import entry_point
 from matrioska.nodes.checks.references import reference_findings
 from matrioska.nodes.common import artifact_store, pick_model, run_options
+from matrioska.nodes.leaf import off_loop
 from matrioska.nodes.progress import emit_step
 from matrioska.prompts.render import render
 from matrioska.state.answers import parse_files
@@ -27,7 +28,7 @@ README = "README.md"
 async def assemble(state: MatrioskaState, runtime: Runtime[RunContext]) -> dict[str, Any]:
     """Join the files of all modules; a plan of one module needs no assembler's call."""
     emit_step("assemble")
-    options = run_options(state, runtime)
+    options = await off_loop(run_options, state, runtime)
     plan = Architecture.model_validate(state["architecture"])
     results = state.get("results") or {}
     files = joined_files(plan, results)
@@ -35,7 +36,7 @@ async def assemble(state: MatrioskaState, runtime: Runtime[RunContext]) -> dict[
     update: dict[str, Any] = {}
     if files and not plan.is_direct:
         readme, usage, note = await _readme(plan, results, files, entry, options, runtime)
-        files.append(artifact_store(options).put_text(README, readme))
+        files.append(await off_loop(artifact_store(options).put_text, README, readme))
         update = {"usage": usage.model_dump(), "notes": {"readme": note or None}}
         entry = entry or README
     return update | {"deliverable": Deliverable(files=files, entry_point=entry).model_dump(mode="json")}
@@ -65,7 +66,7 @@ async def _readme(
 ) -> tuple[str, Usage, str]:
     """Return the README, its cost, and a note when the assembler's own could not be used."""
     usage, complaints = Usage(), list[str]()
-    model = pick_model("assembler", options, runtime)
+    model = await off_loop(pick_model, "assembler", options, runtime)
     values: dict[str, Any] = {
         "project": Project.of(plan).model_dump(),
         "entry_point": entry,
@@ -75,7 +76,8 @@ async def _readme(
     paths = {ref.path for ref in files}
     for _ in range(options.max_mends + 1):
         try:
-            reply = await ask(model, render("assemble", **values, complaints=complaints))
+            messages = await off_loop(render, "assemble", **values, complaints=complaints)
+            reply = await ask(model, messages)
             usage += reply.usage
             text, complaints = _checked(reply.text, paths)
         except AnswerError as error:

@@ -17,7 +17,7 @@ from matrioska.state.jobs import Job
 from matrioska.store.artifacts import ArtifactStore
 
 
-async def check(state: ModuleState, runtime: Runtime[RunContext]) -> dict[str, Any]:
+def check(state: ModuleState, runtime: Runtime[RunContext]) -> dict[str, Any]:
     """Collect every complaint. Fatal ones leave nothing that others could use."""
     if state.get("unusable"):
         return {"complaints": [state["unusable"]], "fatal": not _has_usable(state)}

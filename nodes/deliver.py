@@ -18,7 +18,7 @@ from matrioska.store.delivery import write_archive, write_records, write_tree
 from matrioska.store.layout import Layout
 
 
-async def deliver(state: MatrioskaState, runtime: Runtime[RunContext]) -> dict[str, Any]:
+def deliver(state: MatrioskaState, runtime: Runtime[RunContext]) -> dict[str, Any]:
     """Write files, zip and records below the base path, and set the status."""
     emit_step("deliver")
     options = run_options(state, runtime)

@@ -46,7 +46,7 @@ def estimate_tokens(text: str) -> int:
     return len(text) // 4 + 1
 
 
-async def distill(state: ModuleState, runtime: Runtime[RunContext]) -> dict[str, Any]:
+def distill(state: ModuleState, runtime: Runtime[RunContext]) -> dict[str, Any]:
     """Build the package and keep it by content."""
     options = RunOptions.model_validate(state["options"])
     store = artifact_store(options)

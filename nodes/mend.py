@@ -7,6 +7,7 @@ from typing import Any
 from langgraph.runtime import Runtime
 
 from matrioska.nodes.common import artifact_store
+from matrioska.nodes.leaf import off_loop
 from matrioska.nodes.progress import emit_module
 from matrioska.nodes.work import ask_worker, keep_files, keep_values
 from matrioska.prompts.render import to_json
@@ -22,11 +23,10 @@ async def mend(state: ModuleState, runtime: Runtime[RunContext]) -> dict[str, An
     complaints = state.get("complaints") or []
     emit_module(state["module"], Phase.MENDING, complaints=complaints)
     answering = "values" if state["stage"] == "agree" else "files"
-    text, usage, job, store = await ask_worker(
-        "mend", state, runtime, answering=answering, complaints=complaints, present=present_work(state)
-    )
-    kept = keep_values(text) if answering == "values" else keep_files(text, state, job, store)
-    return {**kept, "usage": usage, "mends": state.get("mends", 0) + 1}
+    present = await off_loop(present_work, state)
+    asked = await ask_worker("mend", state, runtime, answering=answering, complaints=complaints, present=present)
+    kept = keep_values(asked.text) if answering == "values" else await off_loop(keep_files, asked, state)
+    return {**kept, "usage": asked.usage, "mends": state.get("mends", 0) + 1}
 
 
 def present_work(state: ModuleState) -> str:

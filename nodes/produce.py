@@ -6,6 +6,7 @@ from typing import Any
 
 from langgraph.runtime import Runtime
 
+from matrioska.nodes.leaf import off_loop
 from matrioska.nodes.work import ask_worker, keep_files
 from matrioska.state.context import RunContext
 from matrioska.state.graph_state import ModuleState
@@ -13,5 +14,6 @@ from matrioska.state.graph_state import ModuleState
 
 async def produce(state: ModuleState, runtime: Runtime[RunContext]) -> dict[str, Any]:
     """Ask for the files; check judges them."""
-    text, usage, job, store = await ask_worker("produce", state, runtime)
-    return {**keep_files(text, state, job, store), "usage": usage}
+    asked = await ask_worker("produce", state, runtime)
+    kept = await off_loop(keep_files, asked, state)
+    return {**kept, "usage": asked.usage}

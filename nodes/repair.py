@@ -46,7 +46,7 @@ def repair_request(state: MatrioskaState, complaints: list[str]) -> dict[str, An
     }
 
 
-async def repair(state: MatrioskaState, runtime: Runtime[RunContext]) -> dict[str, Any]:
+def repair(state: MatrioskaState, runtime: Runtime[RunContext]) -> dict[str, Any]:
     """Decide: ``retry`` runs the broken modules again, ``skip`` goes on with what there is."""
     if run_options(state, runtime).approval == "auto":
         return {"repair": {"action": "skip"}}

@@ -14,7 +14,7 @@ from matrioska.state.graph_state import MatrioskaState
 from matrioska.state.results import Deliverable, Finding, ModuleResult
 
 
-async def verify(state: MatrioskaState, runtime: Runtime[RunContext]) -> dict[str, Any]:
+def verify(state: MatrioskaState, runtime: Runtime[RunContext]) -> dict[str, Any]:
     """Check references across modules. Findings of modules are sent back for a bounded number of rounds.
 
     Before the first round nothing was sent back, so that a finding that survives its own round

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from langgraph.runtime import Runtime
@@ -10,6 +11,7 @@ from matrioska.nodes.checks.files import file_complaints
 from matrioska.nodes.common import artifact_store, pick_model
 from matrioska.nodes.distill import load_package
 from matrioska.nodes.jobs import load_job
+from matrioska.nodes.leaf import off_loop
 from matrioska.prompts.render import render
 from matrioska.state.answers import parse_contract, parse_files, parse_json_object
 from matrioska.state.artifacts import ArtifactRef, SourceFile
@@ -18,15 +20,26 @@ from matrioska.state.errors import AnswerError, ConfigError
 from matrioska.state.graph_state import ModuleState
 from matrioska.state.jobs import Job
 from matrioska.store.artifacts import ArtifactStore
-from matrioska.workers.base import WORKERS, Job as WorkerJob
+from matrioska.workers.base import WORKERS
+from matrioska.workers.base import Job as WorkerJob
 
 _RAW_ANSWER_KEPT = 20_000
 
 
+@dataclass(frozen=True)
+class Asked:
+    """A worker's answer, with what is needed to keep it."""
+
+    text: str
+    usage: dict[str, Any]
+    job: Job
+    store: ArtifactStore
+
+
 async def ask_worker(
     template: str, state: ModuleState, runtime: Runtime[RunContext], **extra: Any
-) -> tuple[str, dict[str, Any], Job, ArtifactStore]:
-    """Render a template with the module's package, ask its worker, and return text and cost.
+) -> Asked:
+    """Render a template with the module's package and ask its worker.
 
     Raises:
         ConfigError: the plan names a worker that is not installed.
@@ -34,20 +47,30 @@ async def ask_worker(
     """
     options = RunOptions.model_validate(state["options"])
     store = artifact_store(options)
+    job, worker_job = await off_loop(_prepare, template, state, runtime, options, store, extra)
+    reply = await WORKERS[job.spec.worker].answer(worker_job)
+    return Asked(reply.text, reply.usage.model_dump(), job, store)
+
+
+def _prepare(
+    template: str,
+    state: ModuleState,
+    runtime: Runtime[RunContext],
+    options: RunOptions,
+    store: ArtifactStore,
+    extra: dict[str, Any],
+) -> tuple[Job, WorkerJob]:
     job = load_job(store, state["job"])
     if job.spec.worker not in WORKERS:
         raise ConfigError(
             f"Module {job.spec.id} asks for the worker {job.spec.worker!r}, which is not installed.",
             next_step=f"Edit the plan to use one of: {', '.join(sorted(WORKERS))}.",
         )
-    package = load_package(store, state["package"])
+    sections = load_package(store, state["package"]).sections
     wanted = [key for key in job.wanted if key not in job.promised]
-    messages = render(template, spec=job.spec, wanted=wanted, sections=package.sections, **extra)
-    worker_job = WorkerJob(
-        stage=template, spec=job.spec, messages=messages, model=pick_model("worker", options, runtime, job.spec)
-    )
-    reply = await WORKERS[job.spec.worker].answer(worker_job)
-    return reply.text, reply.usage.model_dump(), job, store
+    messages = render(template, spec=job.spec, wanted=wanted, sections=sections, **extra)
+    model = pick_model("worker", options, runtime, job.spec)
+    return job, WorkerJob(stage=template, spec=job.spec, messages=messages, model=model)
 
 
 def keep_values(text: str) -> dict[str, Any]:
@@ -58,12 +81,13 @@ def keep_values(text: str) -> dict[str, Any]:
         return {"values": None, "unusable": error.complaint, "raw_answer": text[:_RAW_ANSWER_KEPT]}
 
 
-def keep_files(text: str, state: ModuleState, job: Job, store: ArtifactStore) -> dict[str, Any]:
+def keep_files(asked: Asked, state: ModuleState) -> dict[str, Any]:
     """Return the update for an answer of files: new ones join those written before.
 
     Files are checked before the first is stored, so that nothing unsafe or oversized reaches
     the disk.
     """
+    text, job = asked.text, asked.job
     try:
         blocks = parse_files(text)
         values = parse_contract(text) or state.get("values")
@@ -79,7 +103,7 @@ def keep_files(text: str, state: ModuleState, job: Job, store: ArtifactStore) ->
         return {"unusable": "\n".join(faults), "raw_answer": text[:_RAW_ANSWER_KEPT]}
     kept = {ref["path"]: ref for ref in state.get("files") or []}
     for file in files:
-        ref: ArtifactRef = store.put_text(file.path, file.text)
+        ref: ArtifactRef = asked.store.put_text(file.path, file.text)
         kept[ref.path] = ref.model_dump()
     return {"files": [kept[path] for path in sorted(kept)], "values": values, "unusable": "", "raw_answer": ""}
 

@@ -140,7 +140,7 @@ def execute_node(
             for stage in run.execution.stages:
                 needs = [futures[need] for need in stage.needs]
                 body = partial(_work, run, stage, needs, module_graph.invoke)
-                futures[stage.id] = cast("Future[Any]", task(body, name=stage.id)())
+                futures[stage.id] = cast("Future[Any]", task(name=stage.id)(body)())
             return run.commit([_result_or_error(future) for future in futures.values()])
 
     async def aexecute(state: MatrioskaState) -> dict[str, Any]:
@@ -150,7 +150,7 @@ def execute_node(
             for stage in run.execution.stages:
                 needs = [futures[need] for need in stage.needs]
                 body = _async_body(run, stage, needs, module_graph.ainvoke)
-                futures[stage.id] = cast("asyncio.Future[Any]", task(body, name=stage.id)())
+                futures[stage.id] = cast("asyncio.Future[Any]", task(name=stage.id)(body)())  # type: ignore[arg-type]
             return run.commit(await asyncio.gather(*futures.values(), return_exceptions=True))
 
     return RunnableLambda(execute, afunc=aexecute, name="execute")

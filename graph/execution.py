@@ -74,20 +74,19 @@ class Execution:
     def _job(self, stage: Stage, results: Mapping[str, ModuleResult], promised: dict[str, Any]) -> Job:
         spec = self.links.specs[stage.module]
         values = {key: results[self.links.writer[key]].values.get(key) for key in spec.shared_state_reads}
-        old = self.old.get(stage.module)
-        mending = stage.kind == "mend" and old is not None
+        mended = self.old.get(stage.module) if stage.kind == "mend" else None
         return Job(
             kind=stage.kind,
             project=self.project,
             spec=spec,
             values=values,
-            wanted=[] if mending else [key for key in spec.shared_state_writes if key not in promised],
+            wanted=[] if mended else [key for key in spec.shared_state_writes if key not in promised],
             promised=promised,
             readable=(
                 {} if stage.kind == "agree" else {other: results[other].artifacts for other in spec.artifact_reads}
             ),
-            files=old.artifacts if mending else [],
-            complaints=self.feedback.get(stage.module, []) if mending else [],
+            files=mended.artifacts if mended else [],
+            complaints=self.feedback.get(stage.module, []) if mended else [],
         )
 
     def begin(self, stage: Stage, ended: Mapping[str, Outcome]) -> ModuleInput | Outcome:
@@ -218,9 +217,7 @@ class Execution:
             spent += ended[stage.id].usage
         mended = {stage.module for stage in self.stages if stage.kind == "mend"}
         for module, outcomes in by_module.items():
-            results[module] = (
-                self._mended(module, outcomes[0]) if module in mended else self._joined(module, outcomes)
-            )
+            results[module] = self._mended(module, outcomes[0]) if module in mended else self._joined(module, outcomes)
         shared = {key: value for module in sorted(results) for key, value in results[module].values.items()}
         update: dict[str, Any] = {module: result.model_dump(mode="json") for module, result in results.items()}
         return {

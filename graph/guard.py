@@ -110,12 +110,13 @@ def _is_nested(config: RunnableConfig | None) -> bool:
 
 
 def _check_input(given: Any) -> None:
-    if isinstance(given, Command) and not given.goto and not given.update:
-        if given.resume is None or given.resume == {}:
-            raise UsageError(
-                "The answer is empty: LangGraph would drop it without a word.",
-                next_step="Resume with a decision, such as Command(resume=True).",
-            )
+    if not isinstance(given, Command) or given.goto or given.update:
+        return
+    if given.resume is None or given.resume == {}:
+        raise UsageError(
+            "The answer is empty: LangGraph would drop it without a word.",
+            next_step="Resume with a decision, such as Command(resume=True).",
+        )
 
 
 def guard(compiled: CompiledStateGraph[Any, Any, Any, Any]) -> GuardedGraph:

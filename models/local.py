@@ -11,8 +11,9 @@ import asyncio
 import threading
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
+from jinja2 import TemplateError
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage
@@ -157,7 +158,7 @@ class LocalLLM(BaseChatModel):
         gpu = torch.cuda.is_available()
         # bfloat16 is slow in software: without a GPU everything computes in float32.
         dtype = torch.bfloat16 if gpu else torch.float32
-        quantization = BitsAndBytesConfig(
+        quantization = BitsAndBytesConfig(  # type: ignore[no-untyped-call]
             load_in_4bit=True,
             bnb_4bit_quant_type="nf4",
             bnb_4bit_use_double_quant=True,
@@ -180,7 +181,7 @@ class LocalLLM(BaseChatModel):
                 model=self.model_name,
                 next_step=_load_advice(self.model_name),
             ) from error
-        return tokenizer, model.eval()
+        return tokenizer, model.eval()  # type: ignore[no-untyped-call]
 
 
 def _load_advice(name: str) -> str:
@@ -200,16 +201,14 @@ def _prompt_ids(tokenizer: PreTrainedTokenizerBase, messages: list[BaseMessage])
     turns = _turns(messages)
     if tokenizer.chat_template is None:
         text = "\n\n".join(turn["content"] for turn in turns)
-        return tokenizer(text, return_tensors="pt")["input_ids"]  # type: ignore[no-any-return]
+        return cast("torch.Tensor", tokenizer(text, return_tensors="pt")["input_ids"])
     arguments: dict[str, Any] = {"add_generation_prompt": True, "return_tensors": "pt", "return_dict": True}
-    from jinja2 import TemplateError
-
     try:
         encoded = tokenizer.apply_chat_template(turns, **arguments)
     except TemplateError:
         # Some templates know no system role: what it says then opens the first user turn.
         encoded = tokenizer.apply_chat_template(_turns(messages, system_as_user=True), **arguments)
-    return encoded["input_ids"]  # type: ignore[no-any-return,index,call-overload]
+    return cast("torch.Tensor", encoded["input_ids"])  # type: ignore[index,call-overload]
 
 
 def _turns(messages: list[BaseMessage], *, system_as_user: bool = False) -> list[dict[str, str]]:

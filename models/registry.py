@@ -35,9 +35,7 @@ class Provider:
 _PROVIDERS: dict[str, Provider] = {
     # The retry loop is the gateway's: a second one inside the client would multiply attempts.
     "openai": Provider("langchain_openai", "ChatOpenAI", "openai", "OPENAI_API_KEY", {"max_retries": 0}),
-    "anthropic": Provider(
-        "langchain_anthropic", "ChatAnthropic", "anthropic", "ANTHROPIC_API_KEY", {"max_retries": 0}
-    ),
+    "anthropic": Provider("langchain_anthropic", "ChatAnthropic", "anthropic", "ANTHROPIC_API_KEY", {"max_retries": 0}),
     "ollama": Provider("langchain_ollama", "ChatOllama", "ollama"),
     "lmstudio": Provider(
         "langchain_openai",
@@ -85,9 +83,7 @@ def split_name(name: str) -> tuple[str, str]:
         known = ", ".join([EMBEDDED, *(f"{p}:…" for p in _PROVIDERS)])
         raise UnknownModelError(f"There is no model {name!r}.", model=name, next_step=f"Known names: {known}.")
     if not model:
-        raise UnknownModelError(
-            f"The name {name!r} has no model.", model=name, next_step=f"Write {provider}:<model>."
-        )
+        raise UnknownModelError(f"The name {name!r} has no model.", model=name, next_step=f"Write {provider}:<model>.")
     return provider, model
 
 
@@ -138,10 +134,9 @@ def get_model(name: str) -> BaseChatModel:
     except ImportError as error:
         raise _not_installed(name, provider) from error
     try:
-        made = cls(**{provider.model_field: model}, **provider.options)
+        made: BaseChatModel = cls(**{provider.model_field: model}, **provider.options)
     except ValueError as error:
         raise ModelError(
             f"{name} cannot be set up: {error}", model=name, next_step="Check its name and settings."
         ) from error
-    assert isinstance(made, BaseChatModel)
     return made

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from langgraph.runtime import Runtime
+from matrioska.nodes.checks.references import reference_findings
 
 from matrioska.models.gateway import ask
 from matrioska.nodes.checks.entry import entry_point
-from matrioska.nodes.checks.references import reference_findings
 from matrioska.nodes.common import artifact_store, pick_model, run_options
 from matrioska.nodes.leaf import off_loop
 from matrioska.nodes.progress import emit_step
@@ -113,9 +113,7 @@ def _checked(answer: str, paths: set[str]) -> tuple[str, list[str]]:
     return readme.text, [finding.message for finding in findings if finding.path == README]
 
 
-def plain_readme(
-    project: dict[str, Any], entry_point: str, modules: list[dict[str, Any]], missing: list[str]
-) -> str:
+def plain_readme(project: dict[str, Any], entry_point: str, modules: list[dict[str, Any]], missing: list[str]) -> str:
     """Return a README made without a model: title, goal, where to start, the parts."""
     lines = [f"# {project['name']}", "", project["goal"], ""]
     if entry_point:

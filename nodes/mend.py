@@ -38,4 +38,3 @@ def present_work(state: ModuleState) -> str:
     store = artifact_store(RunOptions.model_validate(state["options"]))
     refs = [ArtifactRef.model_validate(ref) for ref in state.get("files") or []]
     return "\n\n".join(fenced_file(file.path, file.text) for file in store.sources(refs))
-

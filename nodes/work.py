@@ -36,9 +36,7 @@ class Asked:
     store: ArtifactStore
 
 
-async def ask_worker(
-    template: str, state: ModuleState, runtime: Runtime[RunContext], **extra: Any
-) -> Asked:
+async def ask_worker(template: str, state: ModuleState, runtime: Runtime[RunContext], **extra: Any) -> Asked:
     """Render a template with the module's package and ask its worker.
 
     Raises:

@@ -145,9 +145,7 @@ def _load_object(text: str, answer: str, *, allow_trailing: bool = False) -> dic
         )
     if not allow_trailing and text.lstrip()[end:].strip():
         raise AnswerError("There is text after the JSON object. Answer with one JSON object only.", raw_answer=answer)
-    cleaned = clean_json(value)
-    assert isinstance(cleaned, dict)
-    return cleaned
+    return {clean_text(key): clean_json(item) for key, item in value.items()}
 
 
 def _refuse_constant(name: str) -> None:

@@ -58,7 +58,7 @@ class ArtifactStore:
             try:
                 with os.fdopen(handle, "wb") as stream:
                     stream.write(content)
-                os.replace(aside, place)
+                Path(aside).replace(place)
             except BaseException:
                 Path(aside).unlink(missing_ok=True)
                 raise

@@ -42,7 +42,7 @@ def write_tree(folder: Path, files: Sequence[ArtifactRef], store: ArtifactStore)
                 place.write_bytes(store.get(ref))
             aside.chmod(0o755)
             _move_away(folder, store)
-            os.replace(aside, folder)
+            aside.replace(folder)
         finally:
             shutil.rmtree(aside, ignore_errors=True)
     except OSError as error:
@@ -87,7 +87,7 @@ def write_archive(
                     _add(bundle, safe_relative_path(ref.path), store.get(ref))
                 for name, value in records.items():
                     _add(bundle, f"matrioska/{name}", _pretty(value).encode("utf-8"))
-            os.replace(aside, archive)
+            Path(aside).replace(archive)
             archive.chmod(0o644)
         finally:
             Path(aside).unlink(missing_ok=True)

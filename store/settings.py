@@ -98,7 +98,9 @@ def resolve_options(context: RunContext | None, saved: dict[str, Any] | None = N
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"]))
-        raise ConfigError(f"The option {place} is wrong: {first['msg']}.", next_step="Correct it and try again.") from error
+        raise ConfigError(
+            f"The option {place} is wrong: {first['msg']}.", next_step="Correct it and try again."
+        ) from error
 
 
 def _model_name(model: Any) -> str:

@@ -58,6 +58,10 @@ class Brief:
     """Wishes it read but cannot fulfil, in the brief's language, to be said openly."""
     topics: tuple[str, ...] = ()
     """Key phrases of the task, for written deliverables."""
+    accent: str = ""
+    """Colour asked for, as ``#rrggbb``; '' leaves it to the recipe."""
+    notes: tuple[str, ...] = ()
+    """What a person added to this one module's spec, in their words: honour it where it can be read."""
 
 
 class Recipe(Protocol):

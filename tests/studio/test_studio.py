@@ -6,7 +6,6 @@ import asyncio
 import os
 import subprocess
 import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -131,8 +130,8 @@ async def test_a_run_of_the_command_line_opens_here(server: Server) -> None:
     assert state["values"]["status"] == "complete"
 
 
-async def test_no_blocking_call_was_reported(server: Server) -> None:
-    await _begin(server)
-    log = Path(server.log).read_text()
+def test_no_blocking_call_was_reported(server: Server) -> None:
+    asyncio.run(_begin(server))
+    log = server.log.read_text()
     assert "BlockingError" not in log
     assert "Blocking call" not in log

@@ -109,7 +109,7 @@ class Execution:
             module=stage.module,
             stage=stage.kind,
             job=save_job(self.store, job),
-            options=self.options.model_dump(mode="json"),
+            options=self.options.model_dump(mode="json", exclude_defaults=True),
         )
 
     def _promised(self, stage: Stage, ended: Mapping[str, Outcome]) -> dict[str, Any]:

@@ -7,11 +7,11 @@ parts are cut apart before rendering, so nothing rendered into one can open the 
 from __future__ import annotations
 
 import json
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from typing import Any
 
-from jinja2 import StrictUndefined
+from jinja2 import StrictUndefined, Template
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from langchain_core.messages import BaseMessage, HumanMessage, SystemMessage
 
@@ -25,6 +25,12 @@ _USER_MARK = "<!-- user -->\n"
 def to_json(value: Any) -> str:
     """Return the JSON text that prompts show: indented, keys in order, any script readable."""
     return json.dumps(value, ensure_ascii=False, indent=1)
+
+
+@lru_cache(maxsize=64)
+def _compiled(source: str) -> Template:
+    # By text and not by name: an edited file is another template, an unedited one is compiled once.
+    return _environment().from_string(source)
 
 
 @cache
@@ -52,8 +58,7 @@ def render(role: str, **values: Any) -> list[BaseMessage]:
         jinja2.UndefinedError: a value that the template names is missing.
     """
     system, user = template_source(role)
-    environment = _environment()
     return [
-        SystemMessage(environment.from_string(system).render(**values)),
-        HumanMessage(environment.from_string(user).render(**values)),
+        SystemMessage(_compiled(system).render(**values)),
+        HumanMessage(_compiled(user).render(**values)),
     ]

@@ -28,6 +28,9 @@ _BARE_PATH = re.compile(r"^[\w.-]+(?:/[\w.-]+)*\.[A-Za-z0-9]{1,8}$")
 _TITLE_PATH = re.compile(r"[`*]{1,3}([\w.-]+(?:/[\w.-]+)*\.[A-Za-z0-9]{1,8})[`*]{1,3}:?\s*$")
 _THINKING = re.compile(r"^\s*<think(?:ing)?>(.*?)</think(?:ing)?>", re.DOTALL)
 
+# Only the fence rule: a "<script>" or a list outside a block must not swallow the next fence.
+_FENCES = MarkdownIt("zero").enable("fence")
+
 CONTRACT_INFO = "json contract"
 
 
@@ -40,8 +43,7 @@ class FileBlock:
 
 
 def _blocks(answer: str) -> list[Token]:
-    # Only the fence rule: a "<script>" or a list outside a block must not swallow the next fence.
-    return [t for t in MarkdownIt("zero").enable("fence").parse(answer) if t.type == "fence"]
+    return [token for token in _FENCES.parse(answer) if token.type == "fence"]
 
 
 def strip_thinking(answer: str) -> str:

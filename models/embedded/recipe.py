@@ -58,6 +58,8 @@ class Brief:
     """Wishes it read but cannot fulfil, in the brief's language, to be said openly."""
     topics: tuple[str, ...] = ()
     """Key phrases of the task, for written deliverables."""
+    slug: str = ""
+    """Name for storage and file names: follows from the task alone, so that later edits of the title keep data."""
     accent: str = ""
     """Colour asked for, as ``#rrggbb``; '' leaves it to the recipe."""
     notes: tuple[str, ...] = ()

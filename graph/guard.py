@@ -7,8 +7,9 @@ lose work or do nothing without a word.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
 from typing import Any
 
 from langchain_core.runnables import RunnableConfig
@@ -56,7 +57,7 @@ class GuardedGraph(CompiledStateGraph[Any, Any, Any, Any]):
                 "max_concurrency cannot be used here: modules that wait would hold its places and stop the run.",
                 next_step="Leave it out and bound the work with the option 'slots'.",
             )
-        with self._lease(config):
+        async with self._alease(config):
             async for part in super().astream(input, config, **self._durable(kwargs)):
                 yield part
 
@@ -75,8 +76,18 @@ class GuardedGraph(CompiledStateGraph[Any, Any, Any, Any]):
         """See `bulk_update_state`."""
         if _is_nested(config):
             return await super().abulk_update_state(config, supersteps)
-        with self._lease(config):
+        async with self._alease(config):
             return await super().abulk_update_state(config, supersteps)
+
+    @asynccontextmanager
+    async def _alease(self, config: RunnableConfig | None) -> AsyncIterator[None]:
+        """Hold the lease; a server refuses file work in its loop, so a thread does it."""
+        lease = self._lease(config)
+        await asyncio.to_thread(lease.__enter__)
+        try:
+            yield
+        finally:
+            await asyncio.to_thread(lease.__exit__, None, None, None)
 
     def _lease(self, config: RunnableConfig | None) -> AbstractContextManager[None]:
         # By attribute and not by class: a LangGraph server wraps the checkpointer.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Mapping
 from typing import Any
 
@@ -18,6 +19,7 @@ from matrioska.store.layout import Layout
 from matrioska.store.settings import resolve_options
 
 _RAW_ANSWER_KEPT = 20_000
+_TRACE_KEPT = 4_000
 
 
 def run_options(state: Mapping[str, Any], runtime: Runtime[RunContext]) -> RunOptions:
@@ -69,4 +71,5 @@ def error_record(error: BaseException) -> ErrorRecord:
         code="unexpected",
         message=f"{type(error).__name__}: {error}",
         next_step="This is a fault in Matrioska or a plugin: please report it with this message.",
+        trace="".join(traceback.format_exception(error))[-_TRACE_KEPT:],
     )

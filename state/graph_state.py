@@ -6,7 +6,10 @@ door. A change that older code could not read raises `STATE_FORMAT`.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, TypedDict
+from typing import Annotated, Any
+
+# pydantic, which draws the schemas for Studio, refuses typing's own before Python 3.12.
+from typing_extensions import TypedDict
 
 from matrioska.state.reducers import add_usage, merge_by_key
 

@@ -37,6 +37,8 @@ class ErrorRecord(BaseModel):
     retryable: bool = False
     raw_answer: str = ""
     """The model's answer that could not be used, cut to a readable length."""
+    trace: str = ""
+    """End of the traceback, for faults that are ours to mend."""
 
 
 class Phase(StrEnum):

@@ -13,7 +13,7 @@ from matrioska.nodes.approval import approval
 from matrioska.nodes.architect import architect
 from matrioska.nodes.assemble import assemble
 from matrioska.nodes.deliver import deliver
-from matrioska.nodes.leaf import leaf
+from matrioska.nodes.leaf import Leaf
 from matrioska.nodes.repair import failures, repair
 from matrioska.nodes.verify import verify
 from matrioska.state.context import RunContext
@@ -57,7 +57,7 @@ def build_graph(
         MatrioskaState, context_schema=RunContext, input_schema=MatrioskaInput, output_schema=MatrioskaOutput
     )
     for body in (architect, approval, repair, assemble, verify, deliver):
-        builder.add_node(body.__name__, leaf(body))
+        builder.add_node(body.__name__, Leaf(body))
     builder.add_node("execute", execute_node(build_module_graph()))
     builder.add_edge(START, "architect")
     builder.add_conditional_edges("architect", _after_architect, ["approval", END])

@@ -8,7 +8,7 @@ from langgraph.graph.state import CompiledStateGraph
 from matrioska.nodes.agree import agree
 from matrioska.nodes.check import check
 from matrioska.nodes.distill import distill
-from matrioska.nodes.leaf import leaf
+from matrioska.nodes.leaf import Leaf
 from matrioska.nodes.mend import mend
 from matrioska.nodes.produce import produce
 from matrioska.state.context import RunContext, RunOptions
@@ -28,7 +28,7 @@ def build_module_graph() -> CompiledStateGraph[ModuleState, RunContext, ModuleIn
     """Return the compiled subgraph. It inherits its caller's checkpointer."""
     builder = StateGraph(ModuleState, context_schema=RunContext, input_schema=ModuleInput)
     for body in (distill, agree, produce, mend, check):
-        builder.add_node(body.__name__, leaf(body))
+        builder.add_node(body.__name__, Leaf(body))
     builder.add_edge(START, "distill")
     builder.add_conditional_edges("distill", _stage, ["agree", "produce", "mend"])
     for worked in ("agree", "produce", "mend"):

@@ -10,9 +10,9 @@ import inspect
 import threading
 from collections.abc import Awaitable, Callable, Coroutine
 from functools import cache
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar, cast
 
-from langchain_core.runnables import RunnableLambda
+from langchain_core.runnables import Runnable, RunnableConfig
 from langgraph.runtime import Runtime, get_runtime
 
 from matrioska.state.context import RunContext
@@ -57,29 +57,31 @@ async def off_loop(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) 
     return await asyncio.to_thread(function, *args, **kwargs)
 
 
-def leaf(body: AsyncBody | SyncBody) -> RunnableLambda[Any, Any]:
-    """Return ``body`` as a node for ``invoke`` and ``ainvoke``.
+class Leaf(Runnable[Any, Update]):
+    """A node for ``invoke`` and ``ainvoke``.
+
+    A Runnable of its own, since LangGraph runs it in the right context and traces it as the
+    node anyway: `RunnableLambda` would start a second trace around each body.
 
     Args:
         body: ``(state, runtime) -> update``, async or not. It must not call a graph
             synchronously.
     """
-    if inspect.iscoroutinefunction(body):
 
-        async def run_async(state: Any) -> Update:
-            update: Update = await body(state, get_runtime(RunContext))
-            return update
+    def __init__(self, body: AsyncBody | SyncBody) -> None:
+        self.name = body.__name__
+        self._async = body if inspect.iscoroutinefunction(body) else None
+        self._sync = cast(SyncBody, body) if self._async is None else None
 
-        def run_sync(state: Any) -> Update:
-            return run_blocking(run_async(state))
+    def invoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Update:
+        """Run the body from sync code."""
+        if self._sync is not None:
+            return self._sync(input, get_runtime(RunContext))
+        return run_blocking(self.ainvoke(input))
 
-    else:
-
-        async def run_async(state: Any) -> Update:
-            return await off_loop(run_sync, state)
-
-        def run_sync(state: Any) -> Update:
-            update: Update = body(state, get_runtime(RunContext))  # type: ignore[assignment]
-            return update
-
-    return RunnableLambda(run_sync, afunc=run_async, name=body.__name__)
+    async def ainvoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Update:
+        """Run the body from async code."""
+        if self._async is None:
+            return await off_loop(self.invoke, input)
+        update: Update = await self._async(input, get_runtime(RunContext))
+        return update

@@ -16,6 +16,7 @@ from langgraph.checkpoint.base import (
     Checkpoint,
     CheckpointMetadata,
     CheckpointTuple,
+    get_checkpoint_id,
 )
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from langgraph.checkpoint.sqlite import SqliteSaver
@@ -96,15 +97,35 @@ class Checkpointer(SqliteSaver):
             raise typed from error
 
     def get_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
-        """See `SqliteSaver.get_tuple`.
+        """See `SqliteSaver.get_tuple`. The latest checkpoint is the one written last.
 
         Raises:
             NewerFormatError: the checkpoint was saved in a newer format.
         """
+        if not get_checkpoint_id(config):
+            latest = self._written_last(config)
+            if latest is None:
+                return None
+            place = config["configurable"]
+            namespace = place.get("checkpoint_ns", "")
+            config = {
+                "configurable": {"thread_id": place["thread_id"], "checkpoint_ns": namespace, "checkpoint_id": latest}
+            }
         found = super().get_tuple(config)
         if found is not None:
             _check_format(found, self.path)
         return found
+
+    def _written_last(self, config: RunnableConfig) -> str | None:
+        # Ids carry the time of day: after a clock that was set back, the highest is an old one.
+        place = config["configurable"]
+        with self.cursor(transaction=False) as cursor:
+            row = cursor.execute(
+                "SELECT checkpoint_id FROM checkpoints WHERE thread_id = ? AND checkpoint_ns = ? "
+                "ORDER BY rowid DESC LIMIT 1",
+                (str(place["thread_id"]), place.get("checkpoint_ns", "")),
+            ).fetchone()
+        return str(row[0]) if row else None
 
     def put_writes(
         self, config: RunnableConfig, writes: Sequence[tuple[str, Any]], task_id: str, task_path: str = ""

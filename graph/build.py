@@ -32,7 +32,9 @@ def _after_approval(state: MatrioskaState) -> str:
 
 
 def _after_execute(state: MatrioskaState) -> str:
-    return "repair" if failures(state) else "assemble"
+    # What a person, or the run by itself, has decided to go on without is not asked about again.
+    decided = (state.get("repair") or {}).get("modules", [])
+    return "repair" if failures(state).keys() - set(decided) else "assemble"
 
 
 def _after_repair(state: MatrioskaState) -> str:

@@ -52,10 +52,17 @@ class _Pass:
         self.runtime = runtime
         self.execution = Execution(state, run_options(state, runtime))
         self.slots = Slots(self.execution.options.slots)
+        self.stopped_by: StoreError | None = None
+        self.futures: dict[str, Any] = {}
+        self._worked: set[str] = set()
+        self._followers: dict[str, list[Stage]] = {stage.id: [] for stage in self.execution.stages}
+        for stage in self.execution.stages:
+            for need in stage.needs:
+                self._followers[need].append(stage)
         emit_step(
             "execute",
             stages=[stage.id for stage in self.execution.stages],
-            settled=sorted(self.execution.settled),
+            settled=sorted(self.execution.kept),
         )
 
     def ended(self, stage: Stage, results: Iterable[Any]) -> dict[str, Outcome]:
@@ -67,15 +74,43 @@ class _Pass:
             ended[need] = Outcome.model_validate(result)
         return ended
 
-    def begin(self, stage: Stage, ended: Mapping[str, Outcome]) -> ModuleInput | Outcome:
-        """Return a stage's input, unless there is nothing to run."""
+    def check(self) -> None:
+        """Raise when the run is to stop: before a stage's work, and again when it got its slot."""
         control = self.runtime.control
         if control is not None and control.drain_requested:
             raise GraphDrained(control.drain_reason or "shutdown")
+        if self.stopped_by is not None:
+            raise Suspended(f"nothing can be saved: {self.stopped_by.message}")
+
+    def begin(self, stage: Stage, ended: Mapping[str, Outcome]) -> ModuleInput | Outcome:
+        """Return a stage's input, unless there is nothing to run."""
+        self.check()
         return self.execution.begin(stage, ended)
 
+    def work(self, stage: Stage) -> None:
+        """Say that a stage has its slot and works now."""
+        self.check()
+        emit_module(stage.module, _STARTS[stage.kind], stage=stage.kind)
+
     def fail(self, stage: Stage, error: Exception) -> Outcome:
+        """Return the outcome of a stage that raised; raise what is not its own fault."""
+        if isinstance(error, StoreError):
+            self.stopped_by = error
+        if isinstance(error, _NOT_THE_MODULES_FAULT):
+            raise error
         return self.execution.fail(stage, error)
+
+    def worked(self, stage: Stage) -> None:
+        """Queue the stages that only waited for this one, so that the best of all gets its slot."""
+        self._worked.add(stage.id)
+        for follower in self._followers[stage.id]:
+            if all(need in self._worked or self._is_saved(need) for need in follower.needs):
+                self.slots.expect(follower.rank, follower.id)
+
+    def _is_saved(self, stage_id: str) -> bool:
+        # In a sync run stages work while later ones are still being called.
+        future = self.futures.get(stage_id)
+        return future is not None and bool(future.done())
 
     def report(self, stage: Stage, outcome: Outcome) -> dict[str, Any]:
         """Say how a stage ended, and return its outcome as JSON for the task's result."""
@@ -135,23 +170,21 @@ def execute_node(
 
     def execute(state: MatrioskaState) -> dict[str, Any]:
         run = _Pass(state, get_runtime(RunContext))
-        futures: dict[str, Future[Any]] = {}
         with lend_writer(run.runtime.stream_writer):
             for stage in run.execution.stages:
-                needs = [futures[need] for need in stage.needs]
+                needs = [run.futures[need] for need in stage.needs]
                 body = partial(_work, run, stage, needs, module_graph.invoke)
-                futures[stage.id] = cast("Future[Any]", task(name=stage.id)(body)())
-            return run.commit([_result_or_error(future) for future in futures.values()])
+                run.futures[stage.id] = cast("Future[Any]", task(name=stage.id)(body)())
+            return run.commit([_result_or_error(future) for future in run.futures.values()])
 
     async def aexecute(state: MatrioskaState) -> dict[str, Any]:
         run = await off_loop(_Pass, state, get_runtime(RunContext))
-        futures: dict[str, asyncio.Future[Any]] = {}
         with lend_writer(run.runtime.stream_writer):
             for stage in run.execution.stages:
-                needs = [futures[need] for need in stage.needs]
+                needs = [run.futures[need] for need in stage.needs]
                 body = _async_body(run, stage, needs, module_graph.ainvoke)
-                futures[stage.id] = cast("asyncio.Future[Any]", task(name=stage.id)(body)())  # type: ignore[arg-type]
-            return run.commit(await asyncio.gather(*futures.values(), return_exceptions=True))
+                run.futures[stage.id] = cast("asyncio.Future[Any]", task(name=stage.id)(body)())  # type: ignore[arg-type]
+            return run.commit(await asyncio.gather(*run.futures.values(), return_exceptions=True))
 
     return RunnableLambda(execute, afunc=aexecute, name="execute")
 
@@ -163,19 +196,19 @@ def _result_or_error(future: Future[Any]) -> Any:
 
 def _work(run: _Pass, stage: Stage, needs: list[Future[Any]], invoke: Callable[[ModuleInput], Any]) -> dict[str, Any]:
     """Do one stage in this thread."""
-    ended = run.ended(stage, [_result_or_error(future) for future in needs])
-    given = run.begin(stage, ended)
-    if isinstance(given, Outcome):
-        return run.report(stage, given)
-    try:
-        with run.slots.hold(stage.rank, stage.id):
-            emit_module(stage.module, _STARTS[stage.kind], stage=stage.kind)
-            outcome = run.execution.finish(stage, given, invoke(given))
-    except _NOT_THE_MODULES_FAULT:
-        raise
-    except Exception as error:
-        outcome = run.fail(stage, error)
-    return run.report(stage, outcome)
+    with run.slots.announced(stage.id):
+        ended = run.ended(stage, [_result_or_error(future) for future in needs])
+        try:
+            given = run.begin(stage, ended)
+            if isinstance(given, Outcome):
+                return run.report(stage, given)
+            with run.slots.hold(stage.rank, stage.id):
+                run.work(stage)
+                outcome = run.execution.finish(stage, given, invoke(given))
+                run.worked(stage)
+        except Exception as error:
+            outcome = run.fail(stage, error)
+        return run.report(stage, outcome)
 
 
 def _async_body(
@@ -186,18 +219,18 @@ def _async_body(
 ) -> Callable[[], Awaitable[dict[str, Any]]]:
     # A function of its own for each stage: `task` writes the stage's name on it.
     async def work() -> dict[str, Any]:
-        ended = run.ended(stage, await asyncio.gather(*needs, return_exceptions=True))
-        given = await off_loop(run.begin, stage, ended)
-        if isinstance(given, Outcome):
-            return run.report(stage, given)
-        try:
-            async with run.slots.ahold(stage.rank, stage.id):
-                emit_module(stage.module, _STARTS[stage.kind], stage=stage.kind)
-                outcome = run.execution.finish(stage, given, await ainvoke(given))
-        except _NOT_THE_MODULES_FAULT:
-            raise
-        except Exception as error:
-            outcome = run.fail(stage, error)
-        return run.report(stage, outcome)
+        with run.slots.announced(stage.id):
+            ended = run.ended(stage, await asyncio.gather(*needs, return_exceptions=True))
+            try:
+                given = await off_loop(run.begin, stage, ended)
+                if isinstance(given, Outcome):
+                    return run.report(stage, given)
+                async with run.slots.ahold(stage.rank, stage.id):
+                    run.work(stage)
+                    outcome = run.execution.finish(stage, given, await ainvoke(given))
+                    run.worked(stage)
+            except Exception as error:
+                outcome = run.fail(stage, error)
+            return run.report(stage, outcome)
 
     return work

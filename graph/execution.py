@@ -6,13 +6,13 @@ same methods of `Execution`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from matrioska.graph.schedule import Links, Stage, plan_stages
+from matrioska.nodes.checks.plan import parse_plan
 from matrioska.nodes.common import artifact_store, error_record
 from matrioska.nodes.jobs import save_job
-from matrioska.state.architecture import Architecture
 from matrioska.state.context import RunOptions
 from matrioska.state.graph_state import MatrioskaState, ModuleInput, ModuleState
 from matrioska.state.jobs import Job, Project
@@ -27,11 +27,14 @@ class Execution:
     Args:
         state: the graph's state on entry.
         options: the run's options.
+
+    Raises:
+        PlanError: the plan, edited past the approval, cannot be carried out.
     """
 
     def __init__(self, state: MatrioskaState, options: RunOptions) -> None:
         self.options = options
-        self.architecture = Architecture.model_validate(state["architecture"])
+        self.architecture = parse_plan(state["architecture"])
         self.project = Project.of(self.architecture)
         self.links = Links(self.architecture)
         self.store: ArtifactStore = artifact_store(options)
@@ -46,20 +49,23 @@ class Execution:
             for module, complaints in (state.get("feedback") or {}).items()
             if module in self.old and self.old[module].status == "done"
         }
-        self.settled = self._settled()
-        to_mend = {module for module in self.feedback if module in self.settled}
-        changed = [module for module in self.links.specs if module not in self.settled or module in to_mend]
-        to_run = self.links.affected(changed)
-        self.settled -= to_run
+        # What failed was decided on before verify asked for a refinement: that one is no new try.
+        self.refining = bool(self.feedback) and state.get("rounds", 0) > 0
+        given_up = {module for module, old in self.old.items() if self.refining and old.status != "done"}
+        settled = self._settled(given_up)
+        to_mend = {module for module in self.feedback if module in settled}
+        changed = [module for module in self.links.specs if module not in settled or module in to_mend]
+        to_run = self.links.affected(changed) - given_up
+        self.kept = self.old.keys() - to_run
         self.stages: list[Stage] = plan_stages(self.links, to_run, to_mend)
 
-    def _settled(self) -> set[str]:
-        """Return the modules whose stored result still answers their inputs.
+    def _settled(self, given_up: Collection[str]) -> set[str]:
+        """Return the modules whose stored result still answers their inputs, and those given up.
 
         A module counts only when all its predecessors do: what those will hand over is not
         known before they ran again.
         """
-        settled: set[str] = set()
+        settled = set(given_up)
         for module in self.links.topological():
             old = self.old.get(module)
             if old is None or old.status != "done":
@@ -121,7 +127,10 @@ class Execution:
         """Return the results of a stage's predecessors as far as they have come."""
         visible = {}
         for predecessor in self.links.upstream[stage.module]:
-            outcomes = [ended[i] for kind in ("agree", "produce", "mend") if (i := f"{predecessor}.{kind}") in ended]
+            if (mended := ended.get(f"{predecessor}.mend")) is not None:
+                visible[predecessor] = self._mended(predecessor, mended)
+                continue
+            outcomes = [ended[i] for kind in ("agree", "produce") if (i := f"{predecessor}.{kind}") in ended]
             visible[predecessor] = self._joined(predecessor, outcomes) if outcomes else self.old[predecessor]
         return visible
 
@@ -140,6 +149,7 @@ class Execution:
     def finish(self, stage: Stage, given: ModuleInput, final: ModuleState) -> Outcome:
         """Return the outcome of a stage whose subgraph ran to its end."""
         complaints = final.get("complaints") or []
+        values, writes = final.get("values") or {}, self.links.specs[stage.module].shared_state_writes
         failed = bool(final.get("fatal"))
         error = None
         if failed:
@@ -152,7 +162,7 @@ class Execution:
         return Outcome(
             status="failed" if failed else "done",
             job=given["job"],
-            values=final.get("values") or {},
+            values={key: values[key] for key in writes if key in values},
             artifacts=final.get("files") or [],
             findings=[] if failed else complaints,
             mends=final.get("mends", 0),
@@ -171,13 +181,12 @@ class Execution:
             return self.old[module]
         first, last = outcomes[0], outcomes[-1]
         worst = next((o for o in outcomes if o.status == "failed"), last)
-        spec, agreed = self.links.specs[module], len(outcomes) == 2 and first.status == "done"
-        values = first.values if agreed else last.values
+        agreed = len(outcomes) == 2 and first.status == "done"
         # Values agreed by a module that failed afterwards stay: others were built on them, and
         # a second try that agrees on the same leaves those others alone.
         return ModuleResult(
             status=worst.status,
-            values={key: values[key] for key in spec.shared_state_writes if key in values},
+            values=first.values if agreed else last.values,
             artifacts=last.artifacts,
             agree_digest=first.job if agreed else "",
             digest=last.job,
@@ -193,7 +202,8 @@ class Execution:
     def _mended(self, module: str, outcome: Outcome) -> ModuleResult:
         """Return a module's old result with its mended files. A mend that failed changes nothing.
 
-        The digest stays that of the inputs the files were first made from.
+        Values stay too, others were built on them; and the digest stays that of the inputs the
+        files were first made from.
         """
         old = self.old[module]
         if outcome.status != "done":
@@ -209,7 +219,7 @@ class Execution:
 
     def commit(self, ended: Mapping[str, Outcome]) -> dict[str, Any]:
         """Return the graph's update: every result, the whiteboard, the cost."""
-        results: dict[str, ModuleResult] = {module: self.old[module] for module in self.settled}
+        results: dict[str, ModuleResult] = {module: self.old[module] for module in self.kept}
         spent = Usage()
         by_module: dict[str, list[Outcome]] = {}
         for stage in sorted(self.stages, key=lambda s: ("agree", "produce", "mend").index(s.kind)):
@@ -219,16 +229,20 @@ class Execution:
         for module, outcomes in by_module.items():
             results[module] = self._mended(module, outcomes[0]) if module in mended else self._joined(module, outcomes)
         shared = {key: value for module in sorted(results) for key, value in results[module].values.items()}
-        update: dict[str, Any] = {module: result.model_dump(mode="json") for module, result in results.items()}
-        return {
-            "results": update | dict.fromkeys(self.dropped),
+        dumped: dict[str, Any] = {module: result.model_dump(mode="json") for module, result in results.items()}
+        update = {
+            "results": dumped | dict.fromkeys(self.dropped),
             "shared_state": shared,
             "feedback": {},
             "usage": spent.model_dump(),
         }
+        # A new try of what failed asks for a new decision.
+        return update if self.refining else update | {"repair": {}}
 
 
 def _broken_by(stage_id: str, outcome: Outcome) -> list[str]:
-    if outcome.status == "done":
+    """Return the modules whose failure this outcome stands for; a failed mend leaves usable work."""
+    module, _, kind = stage_id.rpartition(".")
+    if outcome.status == "done" or kind == "mend":
         return []
-    return outcome.blocked_by or [stage_id.rpartition(".")[0]]
+    return outcome.blocked_by or [module]

@@ -14,7 +14,8 @@ class Slots:
     """A semaphore that serves the highest rank first.
 
     A slot is held only while a stage works: never while it waits for another stage, nor for a
-    person, so waiting can never starve what is waited for.
+    person, so waiting can never starve what is waited for. Who leaves may `expect` others that
+    become free by that: else the slot would go to whoever waits already, however far behind.
 
     Args:
         count: slots in all.
@@ -24,12 +25,39 @@ class Slots:
         self._free = count
         self._lock = threading.Lock()
         self._waiting: list[tuple[float, str, Future[None]]] = []
+        self._coming: set[str] = set()
+        self._expected: dict[str, Future[None]] = {}
+
+    @contextmanager
+    def announced(self, name: str) -> Iterator[None]:
+        """Let others `expect` this name while inside. Whether it takes a slot is left open."""
+        with self._lock:
+            self._coming.add(name)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._coming.discard(name)
+                turn = self._expected.pop(name, None)
+                if turn is not None and not turn.cancel():
+                    self._leave()
+
+    def expect(self, rank: float, name: str) -> None:
+        """Let a name wait for a slot already, if it is announced and has not come by itself."""
+        with self._lock:
+            if name in self._coming:
+                self._coming.remove(name)
+                self._expected[name] = self._enter(rank, name)
+
+    def _turn(self, rank: float, name: str) -> Future[None]:
+        with self._lock:
+            self._coming.discard(name)
+            return self._expected.pop(name, None) or self._enter(rank, name)
 
     def _enter(self, rank: float, name: str) -> Future[None]:
         turn: Future[None] = Future()
-        with self._lock:
-            heapq.heappush(self._waiting, (-rank, name, turn))
-            self._serve()
+        heapq.heappush(self._waiting, (-rank, name, turn))
+        self._serve()
         return turn
 
     def _serve(self) -> None:
@@ -41,31 +69,33 @@ class Slots:
                 turn.set_result(None)
 
     def _leave(self) -> None:
-        with self._lock:
-            self._free += 1
-            self._serve()
+        self._free += 1
+        self._serve()
 
     @contextmanager
     def hold(self, rank: float, name: str) -> Iterator[None]:
         """Hold a slot, waiting for it in this thread."""
-        self._enter(rank, name).result()
+        self._turn(rank, name).result()
         try:
             yield
         finally:
-            self._leave()
+            with self._lock:
+                self._leave()
 
     @asynccontextmanager
     async def ahold(self, rank: float, name: str) -> AsyncIterator[None]:
         """Hold a slot, waiting for it in this task."""
-        turn = self._enter(rank, name)
+        turn = self._turn(rank, name)
         try:
             await asyncio.wrap_future(turn)
         except asyncio.CancelledError:
             # Cancelled between being served and waking up: the slot is ours to give back.
-            if not turn.cancel() and turn.done() and not turn.cancelled():
-                self._leave()
+            with self._lock:
+                if not turn.cancel():
+                    self._leave()
             raise
         try:
             yield
         finally:
-            self._leave()
+            with self._lock:
+                self._leave()

@@ -117,15 +117,7 @@ class Runs:
         text = check_task(task)
         self.check_models()
         thread = thread_id or self.new_thread_id(text)
-        if not THREAD_ID.fullmatch(thread):
-            raise UsageError(
-                f"The thread id {thread!r} is not allowed.", next_step="Use 1 to 64 letters, digits, '_' or '-'."
-            )
-        if await self.saver.aget_tuple(_config(thread)) is not None:
-            raise UsageError(
-                f"There is a run {thread!r} already.",
-                next_step=f"Go on with it: `matrioska resume {thread}`, or choose another --thread.",
-            )
+        await self._check_free(thread)
         return await self._drive(thread, {"task": text}, on_event, control)
 
     async def resume(
@@ -193,7 +185,7 @@ class Runs:
             raise UsageError(
                 f"The run {thread_id!r} has built nothing yet.", next_step=f"Go on with `matrioska resume {thread_id}`."
             )
-        edited = parse_plan(_with_spec(plan, module, spec or {}).model_dump(mode="json"))
+        edited = parse_plan(_with_spec(plan, module, spec or {}))
         self.check_models(snapshot.values.get("options"))
         update = {"architecture": edited.model_dump(mode="json"), "results": {module: None}}
         await self._send_back(thread_id, update)
@@ -211,7 +203,7 @@ class Runs:
 
         Raises:
             ThreadNotFoundError: no such run.
-            UsageError: no such checkpoint, or the beginning fits several.
+            UsageError: no such checkpoint, or the beginning fits several; the new id is taken.
         """
         chain = [found async for found in self.saver.alist(_config(thread_id))]
         chain = [found for found in chain if not found.config["configurable"].get("checkpoint_ns")]
@@ -225,6 +217,7 @@ class Runs:
                 next_step=f"List them with `matrioska history {thread_id}`.",
             )
         new_thread = new_thread_id or f"{thread_id[:57]}-{secrets.token_hex(2)}"
+        await self._check_free(new_thread)
         line, cursor = [], by_id.get(matches[0])
         while cursor is not None:
             line.append(cursor)
@@ -340,6 +333,22 @@ class Runs:
         """Return a fresh id that tells a person which task it was."""
         return f"{slug(task, 28) or 'run'}-{secrets.token_hex(2)}"
 
+    async def _check_free(self, thread_id: str) -> None:
+        """Check that a new run may have this id.
+
+        Raises:
+            UsageError: it is malformed or taken.
+        """
+        if not THREAD_ID.fullmatch(thread_id):
+            raise UsageError(
+                f"The thread id {thread_id!r} is not allowed.", next_step="Use 1 to 64 letters, digits, '_' or '-'."
+            )
+        if await self.saver.aget_tuple(_config(thread_id)) is not None:
+            raise UsageError(
+                f"There is a run {thread_id!r} already.",
+                next_step=f"Go on with it: `matrioska resume {thread_id}`, or choose another --thread.",
+            )
+
     async def _snapshot(self, thread_id: str) -> StateSnapshot:
         if not THREAD_ID.fullmatch(thread_id):
             raise ThreadNotFoundError(thread_id)
@@ -403,17 +412,21 @@ def _as_answer(decision: Any) -> Any:
     return {"decisions": [{"type": decision.type, "message": decision.text, "args": decision.plan or {}}]}
 
 
-def _with_spec(plan: Architecture, module: str, changes: dict[str, Any]) -> Architecture:
-    try:
-        old = plan.module(module)
-    except KeyError as error:
+def _with_spec(plan: Architecture, module: str, changes: dict[str, Any]) -> dict[str, Any]:
+    """Return the plan with a module's spec changed, as JSON that is yet to be checked."""
+    if module not in {spec.id for spec in plan.modules}:
         known = ", ".join(spec.id for spec in plan.modules)
-        raise UsageError(f"The plan has no module {module!r}.", next_step=f"Its modules are: {known}.") from error
+        raise UsageError(f"The plan has no module {module!r}.", next_step=f"Its modules are: {known}.")
     if changes.get("id", module) != module:
         raise UsageError("A redo cannot rename its module.", next_step="Leave the id as it is, or edit the plan.")
-    merged = ModuleSpec.model_validate({**old.model_dump(), **changes})
-    modules = [merged if spec.id == module else spec for spec in plan.modules]
-    return plan.model_copy(update={"modules": modules})
+    if unknown := sorted(set(changes) - set(ModuleSpec.model_fields)):
+        raise UsageError(
+            f"No module has the field {unknown[0]!r}.",
+            next_step=f"The fields are: {', '.join(ModuleSpec.model_fields)}.",
+        )
+    raw = plan.model_dump(mode="json")
+    raw["modules"] = [spec | changes if spec["id"] == module else spec for spec in raw["modules"]]
+    return raw
 
 
 def _summary(snapshot: StateSnapshot) -> CheckpointSummary:

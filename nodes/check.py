@@ -19,18 +19,15 @@ from matrioska.store.artifacts import ArtifactStore
 
 def check(state: ModuleState, runtime: Runtime[RunContext]) -> dict[str, Any]:
     """Collect every complaint. Fatal ones leave nothing that others could use."""
-    if state.get("unusable"):
-        return {"complaints": [state["unusable"]], "fatal": not _has_usable(state)}
     store = artifact_store(RunOptions.model_validate(state["options"]))
     job = load_job(store, state["job"])
     value_faults = value_complaints(state.get("values"), job.wanted) if job.wanted else []
+    if state.get("unusable"):
+        # A mend that went wrong does not take away what was there before it.
+        usable = not value_faults and bool(state["stage"] == "agree" or state.get("files"))
+        return {"complaints": [state["unusable"]], "fatal": not usable}
     file_faults = [] if state["stage"] == "agree" else _file_faults(state, job, store)
     return {"complaints": value_faults + file_faults, "fatal": bool(value_faults)}
-
-
-def _has_usable(state: ModuleState) -> bool:
-    """A mend that went wrong does not take away the files that were there before it."""
-    return state["stage"] != "agree" and bool(state.get("files"))
 
 
 def _file_faults(state: ModuleState, job: Job, store: ArtifactStore) -> list[str]:

@@ -49,7 +49,7 @@ def repair_request(state: MatrioskaState, complaints: list[str]) -> dict[str, An
 def repair(state: MatrioskaState, runtime: Runtime[RunContext]) -> dict[str, Any]:
     """Decide: ``retry`` runs the broken modules again, ``skip`` goes on with what there is."""
     if run_options(state, runtime).approval == "auto":
-        return {"repair": {"action": "skip"}}
+        return _without(state)
     emit_step("repair", modules=sorted(failures(state)))
     complaints: list[str] = []
     while True:
@@ -62,9 +62,13 @@ def repair(state: MatrioskaState, runtime: Runtime[RunContext]) -> dict[str, Any
             complaints = [str(error)]
 
 
+def _without(state: MatrioskaState) -> dict[str, Any]:
+    return {"repair": {"action": "skip", "modules": sorted(failures(state))}}
+
+
 def _decided(state: MatrioskaState, decision: Decision) -> dict[str, Any]:
     if decision.type == "reject":
-        return {"repair": {"action": "skip"}}
+        return _without(state)
     update: dict[str, Any] = {"repair": {"action": "retry"}}
     if decision.type == "edit":
         update["architecture"] = parse_plan(decision.plan or {}).model_dump(mode="json")

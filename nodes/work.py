@@ -16,9 +16,10 @@ from matrioska.prompts.render import render
 from matrioska.state.answers import parse_contract, parse_files, parse_json_object
 from matrioska.state.artifacts import ArtifactRef, SourceFile
 from matrioska.state.context import RunContext, RunOptions
-from matrioska.state.errors import AnswerError, ConfigError
+from matrioska.state.errors import AnswerError, ConfigError, UnsafePathError
 from matrioska.state.graph_state import ModuleState
 from matrioska.state.jobs import Job
+from matrioska.state.paths import safe_relative_path
 from matrioska.store.artifacts import ArtifactStore
 from matrioska.workers.base import WORKERS
 from matrioska.workers.base import Job as WorkerJob
@@ -76,7 +77,7 @@ def keep_values(text: str) -> dict[str, Any]:
     try:
         return {"values": parse_json_object(text), "unusable": "", "raw_answer": ""}
     except AnswerError as error:
-        return {"values": None, "unusable": error.complaint, "raw_answer": text[:_RAW_ANSWER_KEPT]}
+        return {"values": None, **_unusable(error.complaint, text)}
 
 
 def keep_files(asked: Asked, state: ModuleState) -> dict[str, Any]:
@@ -85,25 +86,45 @@ def keep_files(asked: Asked, state: ModuleState) -> dict[str, Any]:
     Files are checked before the first is stored, so that nothing unsafe or oversized reaches
     the disk.
     """
-    text, job = asked.text, asked.job
+    text, module = asked.text, asked.job.spec.id
+    kept = {ref.path: ref for ref in map(ArtifactRef.model_validate, state.get("files") or [])}
     try:
-        blocks = parse_files(text)
-        values = parse_contract(text) or state.get("values")
+        blocks, values = parse_files(text), parse_contract(text)
     except AnswerError as error:
-        return {"unusable": error.complaint, "raw_answer": text[:_RAW_ANSWER_KEPT]}
-    if not blocks and not (job.kind == "mend" and values):
-        return {
-            "unusable": "The answer holds no file. Answer with each file in a fenced block with path=….",
-            "raw_answer": text[:_RAW_ANSWER_KEPT],
-        }
-    files = [SourceFile(path=_below_module(block.path, job.spec.id), text=block.text) for block in blocks]
-    if faults := file_complaints(files) if files else []:
-        return {"unusable": "\n".join(faults), "raw_answer": text[:_RAW_ANSWER_KEPT]}
-    kept = {ref["path"]: ref for ref in state.get("files") or []}
+        return _unusable(error.complaint, text)
+    # A mend may consist of the missing values alone.
+    if not blocks and not (kept and values):
+        return _unusable("The answer holds no file. Answer with each file in a fenced block with path=….", text)
+    files = [SourceFile(path=_below_module(block.path, module), text=block.text) for block in blocks]
+    if faults := _faults(files, list(kept.values()), asked) if files else []:
+        return _unusable("\n".join(faults), text)
     for file in files:
-        ref: ArtifactRef = asked.store.put_text(file.path, file.text)
-        kept[ref.path] = ref.model_dump()
-    return {"files": [kept[path] for path in sorted(kept)], "values": values, "unusable": "", "raw_answer": ""}
+        ref = asked.store.put_text(file.path, file.text)
+        kept[ref.path] = ref
+    return {
+        "files": [kept[path].model_dump() for path in sorted(kept)],
+        "values": values or state.get("values"),
+        "unusable": "",
+        "raw_answer": "",
+    }
+
+
+def _unusable(complaint: str, answer: str) -> dict[str, Any]:
+    return {"unusable": complaint, "raw_answer": answer[:_RAW_ANSWER_KEPT]}
+
+
+def _faults(files: list[SourceFile], kept: list[ArtifactRef], asked: Asked) -> list[str]:
+    """Return what is wrong with new files, also beside those that stay."""
+    new = {file.path for file in files}
+    if faults := file_complaints([*files, *asked.store.sources(ref for ref in kept if ref.path not in new)]):
+        return faults
+    for file in files:
+        try:
+            # In the deliverable the module's folder comes on top, and paths have a longest length.
+            safe_relative_path(f"{asked.job.spec.id}/{file.path}")
+        except UnsafePathError as error:
+            faults.append(f"The path {file.path[:60]}… is refused: {error.reason}, its module's folder included.")
+    return faults
 
 
 def _below_module(path: str, module_id: str) -> str:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import tempfile
 from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -88,8 +89,15 @@ class Checkpointer(SqliteSaver):
         if transaction and self.failure is not None:
             raise self.failure
         try:
-            with super().cursor(transaction) as cursor:
-                yield cursor
+            with self.lock, closing(self.conn.cursor()) as cursor:
+                # `SqliteSaver` commits after an error too: half a task's result would count as all.
+                try:
+                    yield cursor
+                    if transaction:
+                        self.conn.commit()
+                except BaseException:
+                    self.conn.rollback()
+                    raise
         except sqlite3.Error as error:
             typed = typed_error(self.path, error)
             if transaction:
@@ -141,6 +149,24 @@ class Checkpointer(SqliteSaver):
             if not writes:
                 return
         super().put_writes(config, writes, task_id, task_path)
+
+    def list(
+        self,
+        config: RunnableConfig | None,
+        *,
+        filter: dict[str, Any] | None = None,
+        before: RunnableConfig | None = None,
+        limit: int | None = None,
+    ) -> Iterator[CheckpointTuple]:
+        """See `SqliteSaver.list`.
+
+        Raises:
+            NewerFormatError: a checkpoint was saved in a newer format.
+        """
+        # Collected first: its lock must not be held while the caller looks at what it got.
+        for found in tuple(super().list(config, filter=filter, before=before, limit=limit)):
+            _check_format(found, self.path)
+            yield found
 
     async def aget_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
         """See `get_tuple`."""
@@ -223,7 +249,7 @@ def typed_error(path: Path, error: sqlite3.Error) -> StoreError:
             path=str(path),
             next_step="Close the program that holds it and resume; what is saved stays saved.",
         )
-    if isinstance(error, sqlite3.OperationalError):
+    if isinstance(error, sqlite3.OperationalError | sqlite3.ProgrammingError):
         return StoreError(
             f"The database {path} cannot be used: {text}.",
             path=str(path),
@@ -271,11 +297,9 @@ def open_checkpointer(path: str | os.PathLike[str]) -> Checkpointer:
         _check_file(place)
         place.parent.mkdir(parents=True, exist_ok=True)
         if not place.exists():
-            # Checkpoints hold the person's task and files: for their eyes only.
-            os.close(os.open(place, os.O_CREAT | os.O_RDWR, 0o600))
-            fresh = True
-        else:
-            fresh = False
+            _create(place)
+    except sqlite3.Error as error:
+        raise typed_error(place, error) from error
     except OSError as error:
         raise StoreError(
             f"Cannot open the database {place}: {error.strerror or error}.",
@@ -284,7 +308,7 @@ def open_checkpointer(path: str | os.PathLike[str]) -> Checkpointer:
         ) from error
     conn = sqlite3.connect(place, check_same_thread=False, timeout=BUSY_SECONDS)
     try:
-        _configure(conn, place, fresh)
+        _configure(conn, place)
         saver = Checkpointer(conn, place)
         saver.setup()
     except sqlite3.Error as error:
@@ -296,11 +320,27 @@ def open_checkpointer(path: str | os.PathLike[str]) -> Checkpointer:
     return saver
 
 
-def _configure(conn: sqlite3.Connection, place: Path, fresh: bool) -> None:
+def _create(place: Path) -> None:
+    """Make a database without tables. It appears whole, since an empty file counts as a lost one."""
+    # mkstemp's mode is 0600: checkpoints hold the person's task and files, for their eyes only.
+    handle, aside = tempfile.mkstemp(dir=place.parent, prefix=f".{place.name}-")
+    os.close(handle)
+    try:
+        with closing(sqlite3.connect(aside)) as conn:
+            conn.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
+        # A link, unlike a rename, never replaces what another process made meanwhile.
+        with suppress(FileExistsError):
+            os.link(aside, place)
+    finally:
+        Path(aside).unlink()
+
+
+def _configure(conn: sqlite3.Connection, place: Path) -> None:
     application_id = conn.execute("PRAGMA application_id").fetchone()[0]
-    if fresh:
-        conn.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
-    elif application_id not in (0, _APPLICATION_ID):
+    tables = {row[0] for row in conn.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    # Most programs leave the id at 0; so did databases of LangGraph's own saver.
+    foreign = tables and "checkpoints" not in tables if application_id == 0 else application_id != _APPLICATION_ID
+    if foreign:
         raise CorruptStoreError(
             f"The database {place} belongs to another program.",
             path=str(place),

@@ -71,7 +71,7 @@ def write_archive(
     architecture: dict[str, Any],
     shared_state: dict[str, Any],
 ) -> None:
-    """Write a zip of the deliverable, with the plan and the whiteboard under ``matrioska/``.
+    """Write a zip of the deliverable, with the plan and the whiteboard in a folder ``matrioska``.
 
     Raises:
         StoreError: the disk is full or the folder not writable.
@@ -86,13 +86,22 @@ def write_archive(
                 for ref in files:
                     _add(bundle, safe_relative_path(ref.path), store.get(ref))
                 for name, value in records.items():
-                    _add(bundle, f"matrioska/{name}", _pretty(value).encode("utf-8"))
+                    _add(bundle, f"{_free_folder(files)}/{name}", _pretty(value).encode("utf-8"))
             Path(aside).replace(archive)
             archive.chmod(0o644)
         finally:
             Path(aside).unlink(missing_ok=True)
     except OSError as error:
         raise unwritable(archive, error) from error
+
+
+def _free_folder(files: Sequence[ArtifactRef]) -> str:
+    """Return a folder for the records that no module's file stands in."""
+    taken = {ref.path.split("/")[0].casefold() for ref in files}
+    name = "matrioska"
+    while name in taken:
+        name += "_"
+    return name
 
 
 def _add(bundle: zipfile.ZipFile, name: str, content: bytes) -> None:

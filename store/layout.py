@@ -54,14 +54,14 @@ class Layout:
         return self.checkpoints / thread_id
 
     def prepare(self) -> Layout:
-        """Create the folders, private to the user.
+        """Create the folders; what is not delivered is private to the user.
 
         Raises:
             StoreError: a folder cannot be created or written.
         """
         for folder in (self.checkpoints, self.objects, self.artifacts):
             try:
-                folder.mkdir(parents=True, exist_ok=True)
+                folder.mkdir(mode=0o755 if folder == self.artifacts else 0o700, parents=True, exist_ok=True)
             except OSError as error:
                 raise unwritable(folder, error) from error
             if not os.access(folder, os.W_OK | os.X_OK):

@@ -9,6 +9,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from matrioska.state.errors import ThreadBusyError
+from matrioska.store.layout import unwritable
 
 
 @contextmanager
@@ -21,15 +22,18 @@ def thread_lease(folder: Path, thread_id: str) -> Iterator[None]:
 
     Raises:
         ThreadBusyError: another process, or another run in this one, holds it.
+        StoreError: the lock cannot be written.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{thread_id}.lock"
     # thread_local=False: a stream may be closed by another thread than the one that began it.
     lock = FileLock(path, thread_local=False)
     try:
+        folder.mkdir(parents=True, exist_ok=True)
         lock.acquire(timeout=0)
     except Timeout as error:
         raise ThreadBusyError(thread_id, path=str(path)) from error
+    except OSError as error:
+        raise unwritable(path, error) from error
     try:
         yield
     finally:

@@ -1,0 +1,1 @@
+"""The command line. `main.main` is the entry; `app` lists the commands; heavy imports wait inside them."""

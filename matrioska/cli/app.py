@@ -1,0 +1,198 @@
+"""The commands and their help. What they do is imported when they are called."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from matrioska.cli.options import BasePath, Json, Model, Quiet, Thread, Yes
+
+app = typer.Typer(
+    name="matrioska",
+    help="One big task in, one checked deliverable out: planned, built in parallel, joined, verified, and resumable.",
+    epilog="Exit codes: 0 complete, 1 failed or partial, 2 wrong use, 3 waiting for a person, 130 stopped (saved).",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    rich_markup_mode=None,
+)
+
+
+def click_exceptions() -> tuple[type[Exception], type[Exception]]:
+    """Return the parser's base error and its abort, wherever this Typer keeps them."""
+    error = next(cls for cls in typer.BadParameter.__mro__ if cls.__name__ == "ClickException")
+    return error, typer.Abort
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from matrioska.cli.doctor import own_version
+
+        sys.stdout.write(f"matrioska {own_version()}\n")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", callback=_version, is_eager=True)
+    ] = False,
+) -> None:
+    """One big task in, one checked deliverable out: planned, built in parallel, joined, verified, and resumable."""
+
+
+@app.command()
+def run(
+    task: Annotated[str, typer.Argument(metavar="TASK", help="What you want, in words; @FILE or - (stdin) read it.")],
+    direct: Annotated[bool, typer.Option("--direct", help="A small task: one module, no plan to approve.")] = False,
+    model: Model = None,
+    role: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--role", metavar="ROLE=MODEL", help="Model for one role (architect, boss, worker, …). May be repeated."
+        ),
+    ] = None,
+    yes: Yes = False,
+    thread: Annotated[
+        str | None, typer.Option("--thread", "-t", metavar="ID", help="Thread id for this run. Default: from the task.")
+    ] = None,
+    base_path: BasePath = None,
+    json: Json = False,
+    lang: Annotated[
+        str | None,
+        typer.Option("--lang", metavar="LANG", help="Deliverable's language: en, pt, … Default: the task's."),
+    ] = None,
+    slots: Annotated[
+        int | None,
+        typer.Option("--slots", min=1, max=10_000, help="Modules at work at the same time. Default: 8."),
+    ] = None,
+    quiet: Quiet = False,
+) -> int:
+    """Take a task to a deliverable. On a terminal you approve the plan first."""
+    from matrioska.cli.run import Wishes, run_task
+
+    wishes = Wishes(
+        direct=direct, model=model, roles=role or [], yes=yes, language=lang, slots=slots, base_path=base_path
+    )
+    return run_task(task, thread, wishes, as_json=json, quiet=quiet)
+
+
+@app.command()
+def threads(base_path: BasePath = None, json: Json = False) -> int:
+    """List the runs, the one touched last first."""
+    from matrioska.cli.look import list_threads
+
+    return list_threads(base_path, as_json=json)
+
+
+@app.command()
+def show(
+    thread: Thread,
+    module: Annotated[str | None, typer.Argument(metavar="MODULE", help="One of its modules.")] = None,
+    base_path: BasePath = None,
+    json: Json = False,
+) -> int:
+    """Show how a run stands, or one of its modules."""
+    from matrioska.cli.look import show_thread
+
+    return show_thread(thread, module, base_path, as_json=json)
+
+
+@app.command()
+def history(thread: Thread, base_path: BasePath = None, json: Json = False) -> int:
+    """List a run's checkpoints, the newest first."""
+    from matrioska.cli.look import list_history
+
+    return list_history(thread, base_path, as_json=json)
+
+
+@app.command()
+def resume(
+    thread: Thread,
+    approve: Annotated[bool, typer.Option("--approve", help="Build the plan, or try again what failed.")] = False,
+    edit: Annotated[
+        Path | None,
+        typer.Option("--edit", metavar="FILE", help="Use this whole plan instead (JSON or YAML)."),
+    ] = None,
+    respond: Annotated[
+        str | None, typer.Option("--respond", metavar="TEXT", help="Say what to change, or give a hint.")
+    ] = None,
+    reject: Annotated[bool, typer.Option("--reject", help="Refuse the plan, or go on without what failed.")] = False,
+    yes: Yes = False,
+    model: Model = None,
+    base_path: BasePath = None,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> int:
+    """Go on with a run: answer it, finish what was cut off, try again what failed."""
+    from matrioska.cli.resume import Answer, resume_thread
+
+    answer = Answer(approve=approve, edit=edit, respond=respond, reject=reject)
+    return resume_thread(thread, answer, yes, model, base_path, as_json=json, quiet=quiet)
+
+
+@app.command()
+def fork(
+    thread: Thread,
+    at: Annotated[str, typer.Option("--at", metavar="CHECKPOINT", help="Checkpoint id or its beginning: see history.")],
+    new: Annotated[str | None, typer.Option("--thread", "-t", metavar="NEW", help="Thread id of the fork.")] = None,
+    base_path: BasePath = None,
+    json: Json = False,
+) -> int:
+    """Begin a new run at an older checkpoint; the old one stays as it is."""
+    from matrioska.cli.resume import fork_thread
+
+    return fork_thread(thread, at, new, base_path, as_json=json)
+
+
+@app.command()
+def redo(
+    thread: Thread,
+    module: Annotated[str, typer.Argument(metavar="MODULE", help="The module to run again.")],
+    spec: Annotated[
+        Path | None, typer.Option("--spec", metavar="FILE", help="Fields of its spec to change (JSON or YAML).")
+    ] = None,
+    model: Model = None,
+    base_path: BasePath = None,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> int:
+    """Run one module again, and of what depends on it only what gets other inputs by that."""
+    from matrioska.cli.resume import redo_module
+
+    return redo_module(thread, module, spec, model, base_path, as_json=json, quiet=quiet)
+
+
+@app.command()
+def export(
+    thread: Thread,
+    zip_file: Annotated[Path, typer.Option("--zip", metavar="FILE", help="The zip to write.")],
+    base_path: BasePath = None,
+    json: Json = False,
+) -> int:
+    """Write a run's deliverable as a zip."""
+    from matrioska.cli.look import export_thread
+
+    return export_thread(thread, zip_file, base_path, as_json=json)
+
+
+@app.command()
+def doctor(base_path: BasePath = None, json: Json = False) -> int:
+    """Check what is installed, what is missing, and what to do about it."""
+    from matrioska.cli.doctor import run_doctor
+
+    return run_doctor(base_path, as_json=json)
+
+
+@app.command()
+def init(
+    force: Annotated[bool, typer.Option("--force", help="Replace a settings file that is there.")] = False,
+) -> int:
+    """Write a commented matrioska.toml with every setting."""
+    from matrioska.cli.init import write_settings
+
+    return write_settings(force=force)

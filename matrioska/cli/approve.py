@@ -1,0 +1,133 @@
+"""Asking the person: at the plan, and where modules failed."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from rich.text import Text
+
+from matrioska.cli.editor import edit_plan
+from matrioska.cli.plan_view import architecture_of, show_plan, show_repair
+from matrioska.cli.ui import Ui
+from matrioska.runs import RunReport
+from matrioska.state.approval import Decision
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One answer that is offered."""
+
+    key: str
+    words: str
+    """With the key in brackets."""
+    act: str
+    """``approve``, ``edit``, ``respond``, ``reject`` or ``later``."""
+
+
+APPROVAL = (
+    Choice("a", "[a]pprove", "approve"),
+    Choice("e", "[e]dit", "edit"),
+    Choice("r", "[r]espond", "respond"),
+    Choice("j", "re[j]ect", "reject"),
+    Choice("l", "[l]ater", "later"),
+)
+REPAIR = (
+    Choice("r", "[r]etry", "approve"),
+    Choice("e", "[e]dit the plan", "edit"),
+    Choice("h", "[h]int", "respond"),
+    Choice("w", "go on [w]ithout them", "reject"),
+    Choice("l", "[l]ater", "later"),
+)
+_QUESTIONS = {
+    "approval": "What should change? ",
+    "repair": "A hint for the modules that failed: ",
+}
+
+
+def ask_person(ui: Ui, report: RunReport) -> Decision | None:
+    """Show what a run waits for and return the person's decision; None to leave it for later.
+
+    Raises:
+        KeyboardInterrupt: Ctrl-C or a signal.
+    """
+    request: Mapping[str, Any] = report.waiting[0]
+    repair = request.get("kind") == "repair"
+    (show_repair if repair else show_plan)(ui.err, request)
+    choices = REPAIR if repair else APPROVAL
+    _forget_typed_ahead()
+    while True:
+        choice = _choose(ui, choices)
+        if choice is None or choice.act == "later":
+            return None
+        if choice.act == "edit":
+            plan = edit_plan(ui, architecture_of(request))
+            if plan is not None:
+                return Decision(type="edit", plan=plan)
+        elif choice.act == "respond":
+            text = _line(ui, _QUESTIONS["repair" if repair else "approval"])
+            if text:
+                return Decision(type="respond", text=text)
+        elif choice.act == "reject" and not repair and not confirm(ui, "Refuse the plan? The run ends with it."):
+            continue
+        else:
+            return Decision(type="approve" if choice.act == "approve" else "reject")
+
+
+def find_choice(typed: str, choices: tuple[Choice, ...]) -> Choice | None:
+    """Return the choice that a person typed: its key, or the beginning of its words."""
+    word = typed.strip().casefold()
+    if not word:
+        return None
+    for choice in choices:
+        plain_words = choice.words.replace("[", "").replace("]", "")
+        if word == choice.key or (len(word) > 1 and (plain_words.startswith(word) or choice.act.startswith(word))):
+            return choice
+    return None
+
+
+def _choose(ui: Ui, choices: tuple[Choice, ...]) -> Choice | None:
+    ui.err.print()
+    while True:
+        typed = _line(ui, "  ".join(choice.words for choice in choices) + "  > ")
+        if typed is None:
+            return None
+        if (choice := find_choice(typed, choices)) is not None:
+            return choice
+        keys = ", ".join(choice.key for choice in choices)
+        ui.say(("Type one of the letters ", "dim"), keys, (", then Enter.", "dim"))
+
+
+def confirm(ui: Ui, question: str) -> bool:
+    """Ask a question that only a clear yes answers."""
+    typed = _line(ui, f"{question} [y/N] ")
+    return typed is not None and typed.strip().casefold() in {"y", "yes", "s", "sim"}
+
+
+def _line(ui: Ui, prompt: str) -> str | None:
+    """Read a line; None at the end of input."""
+    ui.err.print(Text(prompt, "bold"), end="", soft_wrap=True)
+    ui.err.file.flush()
+    try:
+        return _read_line().strip()
+    except EOFError:
+        ui.err.print()
+        return None
+
+
+def _read_line() -> str:
+    with contextlib.suppress(ImportError):
+        # Arrow keys and deletion of whole characters, where the system has it.
+        import readline  # noqa: F401
+    return input()
+
+
+def _forget_typed_ahead() -> None:
+    """Drop keys typed while the run worked: an old Enter must not answer a new question."""
+    with contextlib.suppress(Exception):
+        import termios
+
+        termios.tcflush(sys.stdin.fileno(), termios.TCIFLUSH)

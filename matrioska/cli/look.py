@@ -1,0 +1,267 @@
+"""``threads``, ``show``, ``history`` and ``export``: looking at runs, and taking them away."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from rich.table import Table
+from rich.text import Text
+
+from matrioska.cli.main import COMPLETE
+from matrioska.cli.plan_view import modules_table, show_layers, show_repair
+from matrioska.cli.report import as_json as report_json
+from matrioska.cli.report import faults, next_commands, show_faults, summary_lines
+from matrioska.cli.resume import check_module
+from matrioska.cli.session import Place, Session, find_place, look, run_async
+from matrioska.cli.text import count, duration, line, listed, local_time, plain, size
+from matrioska.cli.ui import Ui, use
+from matrioska.runs import CheckpointSummary, RunReport
+from matrioska.state.architecture import ModuleSpec
+from matrioska.state.errors import MatrioskaError
+from matrioska.state.results import ModuleResult
+
+_STYLES = {"complete": "green", "partial": "yellow", "failed": "red", "waiting": "cyan", "unreadable": "red"}
+# Version 6 UUIDs of one run differ after their first two groups.
+_SHORT_ID = 13
+_SHORTEST_TASK = 8
+
+
+def list_threads(base_path: Path | None, *, as_json: bool) -> int:
+    """List the runs of a base path."""
+    ui = use(Ui(json=as_json))
+    place = find_place(base_path)
+    if not place.layout.database.exists():
+        return _no_runs(ui, place)
+
+    async def body() -> int:
+        async with look(ui, place) as session:
+            rows = [await _thread_row(session, thread) for thread in session.runs.saver.thread_ids()]
+        if as_json:
+            ui.emit_json(rows)
+        elif not rows:
+            _no_runs(ui, place)
+        else:
+            ui.out.print(threads_table(rows, ui.out.width))
+        return COMPLETE
+
+    return run_async(body)
+
+
+def _no_runs(ui: Ui, place: Place) -> int:
+    if ui.json:
+        ui.emit_json([])
+    else:
+        ui.say(f"No runs below {place.layout.base} yet.", soft_wrap=True)
+        ui.suggest([place.command("run", "…")])
+    return COMPLETE
+
+
+async def _thread_row(session: Session, thread: str) -> dict[str, Any]:
+    """Return a run in short. One that cannot be read must not hide the others."""
+    try:
+        report = await session.runs.show(thread)
+    except MatrioskaError as error:
+        return {
+            "thread_id": thread,
+            "status": "unreadable",
+            "task": error.message,
+            "done": 0,
+            "modules": 0,
+            "changed": "",
+        }
+    results = report.values.get("results") or {}
+    return {
+        "thread_id": thread,
+        "status": report.status,
+        "task": report.values.get("task") or "",
+        "done": sum(result["status"] == "done" for result in results.values()),
+        "modules": len((report.values.get("architecture") or {}).get("modules", [])),
+        "changed": report.created_at,
+    }
+
+
+def threads_table(rows: list[dict[str, Any]], width: int) -> Table:
+    """Return the table of runs, on lines of at most ``width`` columns: the task gives way first."""
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
+    for name in ("thread", "status", "done", "changed", "task"):
+        table.add_column(name, no_wrap=True, justify="right" if name == "done" else "left")
+    cells = [
+        (
+            line(row["thread_id"], 64),
+            str(row["status"]),
+            f"{row['done']}/{row['modules']}" if row["modules"] else "–",
+            local_time(row["changed"])[:16],
+        )
+        for row in rows
+    ]
+    room = width - sum(max(len(row[column]) for row in cells) + 2 for column in range(4)) - 3
+    for row, entry in zip(cells, rows, strict=True):
+        task = line(entry["task"], room) if room >= _SHORTEST_TASK else ""
+        table.add_row(row[0], Text(row[1], _STYLES.get(row[1], "")), row[2], row[3], Text(task, "dim"))
+    return table
+
+
+def show_thread(thread: str, module: str | None, base_path: Path | None, *, as_json: bool) -> int:
+    """Show a run, or one of its modules."""
+    ui = use(Ui(json=as_json))
+    place = find_place(base_path)
+
+    async def body() -> int:
+        async with look(ui, place, thread) as session:
+            report = await session.runs.show(thread)
+        if module is not None:
+            _show_module(ui, report, module)
+        elif as_json:
+            extra = {"task": report.values.get("task"), "architecture": report.values.get("architecture")}
+            ui.emit_json(report_json(report, 0.0, next_commands(report, place.command)) | extra)
+        else:
+            _show_run(ui, place, report)
+        return COMPLETE
+
+    return run_async(body)
+
+
+def _show_run(ui: Ui, place: Place, report: RunReport) -> None:
+    values, plan = report.values, report.architecture
+    name = plan.name if plan else report.thread_id
+    ui.out.print(Text.assemble((line(name, 100), "bold"), " — ", (report.status, _STYLES.get(report.status, ""))))
+    ui.out.print(Text(line(values.get("task") or "", 400), "dim"))
+    ui.out.print()
+    if plan is not None:
+        ui.out.print(modules_table(plan, ui.out.width, values.get("results") or {}))
+        show_layers(ui.out, plan)
+        ui.out.print()
+    for row in summary_lines(report, 0.0):
+        ui.out.print(Text.assemble(f"{row[0]} ", (f"{row[1]:<11}", "dim"), plain(row[2])), soft_wrap=True)
+    options = values.get("options") or {}
+    changed = local_time(report.created_at)
+    ui.out.print(
+        Text(f"   model {line(options.get('model', '?'), 80)} · last changed {changed}", "dim"), soft_wrap=True
+    )
+    if faults(report):
+        show_faults(ui, report)
+    for found in report.waiting:
+        if found.get("kind") == "repair":
+            show_repair(ui.out, found)
+    commands = next_commands(report, place.command)
+    if commands:
+        ui.say("\nGo on with:" if len(commands) == 1 else "\nIt waits for you. Go on with one of:")
+        ui.suggest(commands)
+
+
+def _show_module(ui: Ui, report: RunReport, module: str) -> None:
+    specs = {spec.id: spec for spec in report.architecture.modules} if report.architecture else {}
+    check_module(module, list(specs))
+    spec = specs[module]
+    raw = (report.values.get("results") or {}).get(module)
+    if ui.json:
+        ui.emit_json({"spec": spec.model_dump(mode="json"), "result": raw})
+        return
+    _show_spec(ui, spec)
+    if raw is None:
+        ui.out.print(Text("\nIt has no result yet.", "dim"))
+        return
+    _show_module_result(ui, ModuleResult.model_validate(raw), raw["status"])
+
+
+def _show_spec(ui: Ui, spec: ModuleSpec) -> None:
+    ui.out.print(Text.assemble((line(spec.id, 64), "bold"), f"  {line(spec.name, 200)}"))
+    if spec.description:
+        ui.out.print(Text(plain(spec.description)))
+    facts = (
+        ("after", spec.dependencies),
+        ("reads 📖", spec.shared_state_reads),
+        ("writes ✍", spec.shared_state_writes),
+        ("files of", spec.artifact_reads),
+        ("inputs", spec.inputs),
+        ("outputs", spec.outputs),
+    )
+    for name, values in facts:
+        if values:
+            ui.out.print(Text.assemble((f"  {name:<10}", "dim"), listed(values, 40)))
+    for rule in spec.rules:
+        ui.out.print(Text.assemble(("  rule      ", "dim"), plain(rule)))
+
+
+def _show_module_result(ui: Ui, result: ModuleResult, status: str) -> None:
+    usage = result.usage
+    spent = f"{count(usage.input_tokens + usage.output_tokens, 'token')} in {count(usage.calls, 'call')}"
+    mends = f", {count(result.mends, 'mend')}" if result.mends else ""
+    ui.out.print()
+    ui.out.print(Text.assemble((status, _STYLES.get(status, "green")), f"  {spent}, {duration(usage.seconds)}{mends}"))
+    if result.error is not None:
+        ui.out.print(Text(f"  ✗ {plain(result.error.message)}", "red"))
+        ui.out.print(Text(f"    → {plain(result.error.next_step)}", "dim"))
+    if result.blocked_by:
+        ui.out.print(Text(f"  waits for {listed(result.blocked_by)}", "red"))
+    for finding in result.findings:
+        ui.out.print(Text(f"  ✗ {plain(finding)}", "red"))
+    for ref in result.artifacts:
+        ui.out.print(Text.assemble("  📄 ", plain(ref.path), (f"  {size(ref.size)}", "dim")), soft_wrap=True)
+    for key, value in result.values.items():
+        shown = json.dumps(value, ensure_ascii=False, indent=2)
+        ui.out.print(Text.assemble("  ✍ ", (line(key, 64), "bold"), " = ", plain(shown)))
+
+
+def list_history(thread: str, base_path: Path | None, *, as_json: bool) -> int:
+    """List a run's checkpoints."""
+    ui = use(Ui(json=as_json))
+    place = find_place(base_path)
+
+    async def body() -> int:
+        async with look(ui, place, thread) as session:
+            found = await session.runs.history(thread)
+        if as_json:
+            ui.emit_json([vars(summary) | {"next": list(summary.next)} for summary in found])
+            return COMPLETE
+        ui.out.print(history_table(found))
+        if ui.out.is_terminal and found:
+            at = short_ids([summary.checkpoint_id for summary in found])[-1]
+            ui.say("\nGo back to one of them:")
+            ui.suggest([place.command("fork", thread, "--at", at)])
+        return COMPLETE
+
+    return run_async(body)
+
+
+def short_ids(ids: list[str]) -> list[str]:
+    """Return the shortest beginnings, all of one length, that tell the ids apart."""
+    length = _SHORT_ID
+    while len({found[:length] for found in ids}) < len(set(ids)):
+        length += 1
+    return [found[:length].rstrip("-") for found in ids]
+
+
+def history_table(found: list[CheckpointSummary]) -> Table:
+    """Return the table of checkpoints."""
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
+    for name in ("checkpoint", "step", "time", "done", "next"):
+        table.add_column(name, no_wrap=True, justify="right" if name in ("step", "done") else "left")
+    for short, summary in zip(short_ids([entry.checkpoint_id for entry in found]), found, strict=True):
+        table.add_row(
+            short,
+            str(summary.step),
+            local_time(summary.created_at),
+            f"{summary.done}/{summary.modules}" if summary.modules else "–",
+            ", ".join(summary.next) or "end",
+        )
+    return table
+
+
+def export_thread(thread: str, archive: Path, base_path: Path | None, *, as_json: bool) -> int:
+    """Write a run's deliverable as a zip."""
+    ui = use(Ui(json=as_json))
+    place, archive = find_place(base_path), archive.expanduser().absolute()
+
+    async def body() -> int:
+        async with look(ui, place, thread) as session:
+            path = await session.runs.export(thread, archive)
+        if as_json:
+            ui.emit_json({"thread_id": thread, "zip": str(path), "bytes": path.stat().st_size})
+        else:
+            ui.out.print(f"📦 {path} ({size(path.stat().st_size)})", soft_wrap=True)
+        return COMPLETE
+
+    return run_async(body)

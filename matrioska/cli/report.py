@@ -1,0 +1,234 @@
+"""How a run stands, for people and as JSON: results, what waits, what was stopped."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from rich.text import Text
+
+from matrioska.cli.main import COMPLETE, FAILED, INTERRUPTED, WAITING
+from matrioska.cli.plan_view import show_plan, show_repair
+from matrioska.cli.text import count, duration, line, listed, plain, quoted, size
+from matrioska.cli.ui import Ui
+from matrioska.runs import RunReport
+from matrioska.state.results import Deliverable
+
+Command = Callable[..., str]
+_MOST_FAULTS = 20
+_HEADS = {
+    "complete": ("✅", "green", "complete"),
+    "partial": ("🟡", "yellow", "partly done"),
+    "failed": ("❌", "red", "failed"),
+    "unfinished": ("💾", "yellow", "not finished"),
+    "interrupted": ("💾", "yellow", "stopped, and saved"),
+    "waiting": ("✋", "cyan", "waits for you"),
+    "empty": ("⚪", "dim", "not begun"),
+}
+
+
+def exit_code(report: RunReport) -> int:
+    """Return the exit code for how a run stands."""
+    codes = {"complete": COMPLETE, "waiting": WAITING, "interrupted": INTERRUPTED}
+    return codes.get(report.status, FAILED)
+
+
+def as_json(report: RunReport, seconds: float, go_on: list[str]) -> dict[str, Any]:
+    """Return the JSON object of a run."""
+    values = report.values
+    plan = values.get("architecture") or {}
+    return {
+        "thread_id": report.thread_id,
+        "status": report.status,
+        "seconds": round(seconds, 3),
+        "usage": values.get("usage") or {},
+        "project": plan.get("name"),
+        "modules": {module: _module_json(result) for module, result in sorted((values.get("results") or {}).items())},
+        "shared_state_keys": sorted(values.get("shared_state") or {}),
+        "deliverable": values.get("deliverable"),
+        "entry_point": entry_path(report.deliverable),
+        "findings": values.get("findings") or [],
+        "waiting": report.waiting,
+        "error": values.get("error"),
+        "go_on": go_on,
+    }
+
+
+def _module_json(result: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "status": result.get("status"),
+        "files": [ref.get("path") for ref in result.get("artifacts") or []],
+        "findings": result.get("findings") or [],
+        "error": result.get("error"),
+        "blocked_by": result.get("blocked_by") or [],
+    }
+
+
+def entry_path(deliverable: Deliverable | None) -> str | None:
+    """Return the absolute path of the file to open first; None when there is none."""
+    if deliverable is None or not deliverable.folder or not deliverable.entry_point:
+        return None
+    return str(Path(deliverable.folder) / deliverable.entry_point)
+
+
+def how_to_open(path: str) -> str:
+    """Return the command that opens a file on this system."""
+    if path.endswith(".py"):
+        return f"{'python' if sys.platform == 'win32' else 'python3'} {quoted(path)}"
+    opener = {"win32": 'start ""', "darwin": "open"}.get(sys.platform, "xdg-open")
+    return f"{opener} {quoted(path)}"
+
+
+def next_commands(report: RunReport, command: Command) -> list[str]:
+    """Return the commands with which a person goes on from where a run stands."""
+    thread = report.thread_id
+    if report.status == "waiting":
+        repair = any(found.get("kind") == "repair" for found in report.waiting)
+        words = ["--approve"], ["--edit", "FILE"], ["--respond", "TEXT"], ["--reject"]
+        meanings = (
+            ("try again", "change the plan", "give a hint", "go on without them")
+            if repair
+            else ("build it", "build your plan", "ask for another plan", "refuse it")
+        )
+        lines = [command("resume", thread, *given) for given in words]
+        widest = max(map(len, lines))
+        return [f"{text:<{widest}}  # {meaning}" for text, meaning in zip(lines, meanings, strict=True)]
+    if report.status in ("partial", "failed", "unfinished", "interrupted"):
+        return [command("resume", thread)]
+    return []
+
+
+def summary_lines(report: RunReport, seconds: float) -> list[tuple[str, str, str]]:
+    """Return the summary as rows of sign, name and value."""
+    values, deliverable = report.values, report.deliverable
+    results = values.get("results") or {}
+    planned = len((values.get("architecture") or {}).get("modules", []))
+    rows: list[tuple[str, str, str]] = []
+    if planned:
+        done = sum(result["status"] == "done" for result in results.values())
+        rows.append(("🪆", "modules", f"{done} of {planned} done"))
+    if deliverable is not None and deliverable.files:
+        total = sum(ref.size for ref in deliverable.files)
+        rows.append(("📄", "files", f"{len(deliverable.files):,} ({size(total)})"))
+        if path := entry_path(deliverable):
+            rows.append(("🚀", "entry", path))
+        rows.append(("📁", "folder", deliverable.folder))
+        rows.append(("📦", "zip", deliverable.archive))
+    if shared := values.get("shared_state"):
+        rows.append(("📋", "whiteboard", listed(sorted(shared))))
+    rows.append(("🧵", "thread", report.thread_id))
+    usage = values.get("usage") or {}
+    spent = int(usage.get("input_tokens", 0)) + int(usage.get("output_tokens", 0))
+    told = f"{count(spent, 'token')} in {count(usage.get('calls', 0), 'call')}" if usage else ""
+    rows.append(("🕑", "spent", ", ".join(part for part in (duration(seconds) if seconds else "", told) if part)))
+    return [row for row in rows if row[2]]
+
+
+def faults(report: RunReport) -> list[tuple[str, str]]:
+    """Return what went wrong, with the next step where one is known: the run's error, failures, findings."""
+    values = report.values
+    found: list[tuple[str, str]] = []
+    if error := values.get("error"):
+        found.append((str(error.get("message", "")), str(error.get("next_step", ""))))
+    for module, result in sorted((values.get("results") or {}).items()):
+        if result["status"] == "failed":
+            error = result.get("error") or {}
+            found.append(
+                (f"{module} failed: {error.get('message', 'no reason was given')}", error.get("next_step", ""))
+            )
+    blocked = [
+        module for module, result in sorted((values.get("results") or {}).items()) if result["status"] == "blocked"
+    ]
+    if blocked:
+        found.append((f"Not begun, since what they need failed: {listed(blocked)}.", ""))
+    for finding in values.get("findings") or []:
+        where = finding.get("path") or finding.get("module") or "the whole"
+        found.append((f"{where}: {finding.get('message', '')}", ""))
+    return found
+
+
+def show_result(ui: Ui, command: Command, report: RunReport, seconds: float) -> None:
+    """Show how a run ended."""
+    go_on = next_commands(report, command)
+    if ui.json:
+        ui.emit_json(as_json(report, seconds, go_on))
+        return
+    if ui.quiet:
+        _quiet(ui, report, go_on)
+        return
+    sign, style, words = _HEADS.get(report.status, ("·", "", report.status))
+    name = line((report.values.get("architecture") or {}).get("name") or report.thread_id, 100)
+    ui.err.print()
+    ui.out.print(Text.assemble(f"{sign} ", (name, "bold"), " — ", (words, style)), soft_wrap=True)
+    for row in summary_lines(report, seconds):
+        ui.out.print(Text.assemble(f"   {row[0]} ", (f"{row[1]:<11}", "dim"), plain(row[2])), soft_wrap=True)
+    show_faults(ui, report)
+    _advise(ui, command, report, go_on)
+
+
+def _quiet(ui: Ui, report: RunReport, go_on: list[str]) -> None:
+    deliverable = report.deliverable
+    if deliverable is not None and deliverable.folder:
+        ui.out.print(plain(entry_path(deliverable) or deliverable.folder), soft_wrap=True)
+    if report.status != "complete":
+        show_faults(ui, report, errors=True)
+        ui.suggest(go_on)
+
+
+def show_faults(ui: Ui, report: RunReport, *, errors: bool = False) -> None:
+    """Show what went wrong: with the result, or among the errors."""
+    console = ui.err if errors else ui.out
+    found = faults(report)
+    if found and not errors:
+        console.print()
+    for message, step in found[:_MOST_FAULTS]:
+        console.print(Text.assemble(("   ✗ ", "red"), line(message, 600)), soft_wrap=True)
+        if step:
+            console.print(Text.assemble(("     → ", "dim"), line(step, 400)), soft_wrap=True)
+    if len(found) > _MOST_FAULTS:
+        console.print(Text(f"     and {len(found) - _MOST_FAULTS} more: see --json", "dim"))
+
+
+def _advise(ui: Ui, command: Command, report: RunReport, go_on: list[str]) -> None:
+    advice: list[tuple[str, str]] = []
+    if path := entry_path(report.deliverable):
+        advice.append(("Open it", how_to_open(path)))
+    if report.status in ("complete", "partial") and len(report.values.get("results") or {}) > 1:
+        advice.append(("Change a module", command("redo", report.thread_id, "MODULE", "--spec", "FILE")))
+    verb = "Go on" if report.status in ("unfinished", "interrupted") else "Try again what failed"
+    advice += [(verb, text) for text in go_on]
+    if advice:
+        ui.err.print()
+    for name, text in advice:
+        ui.say(f"   {name}: ", (plain(text), "cyan"), soft_wrap=True)
+
+
+def show_waiting(ui: Ui, command: Command, report: RunReport, seconds: float) -> None:
+    """Show what a run waits for, and exactly how to answer."""
+    go_on = next_commands(report, command)
+    if ui.json:
+        ui.emit_json(as_json(report, seconds, go_on))
+    if not ui.quiet and not ui.interactive and not ui.json:
+        for found in report.waiting:
+            (show_repair if found.get("kind") == "repair" else show_plan)(ui.err, found)
+    repair = any(found.get("kind") == "repair" for found in report.waiting)
+    what = "Modules failed, and the run waits for your decision" if repair else "The plan waits for your approval"
+    ui.say(("✋ ", "cyan"), f"{what}. It is saved. Go on with one of:")
+    ui.suggest(go_on)
+
+
+def show_interrupted(ui: Ui, command: Command, thread: str, report: RunReport | None, seconds: float) -> None:
+    """Show that a run was stopped, and how to go on."""
+    ui.stopped_said = True
+    if report is None:
+        ui.say(("💾 ", "yellow"), "Stopped before anything was saved. Start it again.")
+        if ui.json:
+            ui.emit_json({"thread_id": thread, "status": "interrupted", "seconds": round(seconds, 3), "go_on": []})
+        return
+    go_on = [command("resume", thread)]
+    if ui.json:
+        ui.emit_json(as_json(report, seconds, go_on) | {"status": "interrupted"})
+    ui.say(("💾 ", "yellow"), "Stopped. Everything that ended is saved. Go on with:")
+    ui.suggest(go_on)

@@ -1,0 +1,91 @@
+"""``run``: from a task to a deliverable."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from matrioska.cli.given import read_roles, read_task
+from matrioska.cli.session import find_place, open_session, run_async
+from matrioska.cli.text import line
+from matrioska.cli.ui import Ui, use
+from matrioska.models.registry import EMBEDDED
+from matrioska.nodes.architect import check_task
+from matrioska.state.context import RunContext
+from matrioska.state.errors import UsageError
+from matrioska.store.settings import resolve_options
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What the options of a command ask for."""
+
+    direct: bool = False
+    model: str | None = None
+    roles: list[str] = field(default_factory=list)
+    yes: bool = False
+    language: str | None = None
+    slots: int | None = None
+    base_path: Path | None = None
+
+    def context(self) -> RunContext:
+        """Return them as the run's context; what was not asked for stays open.
+
+        Raises:
+            UsageError: one is not allowed.
+        """
+        given = {
+            "approval": "auto" if self.yes else None,
+            "direct": self.direct or None,
+            "model": self.model,
+            "roles": read_roles(self.roles),
+            "language": self.language,
+            "slots": self.slots,
+        }
+        try:
+            return RunContext.model_validate(given)
+        except ValidationError as error:
+            first = error.errors()[0]
+            name = {"language": "--lang"}.get(str(first["loc"][0]), f"--{first['loc'][0]}")
+            raise UsageError(
+                f"{name} cannot be {line(first['input'], 60)!r}.",
+                next_step="Use a language code such as en or pt." if name == "--lang" else f"{first['msg']}.",
+            ) from error
+
+
+def run_task(given: str, thread: str | None, wishes: Wishes, *, as_json: bool, quiet: bool) -> int:
+    """Run a task; return the exit code."""
+    ui = use(Ui(json=as_json, quiet=quiet))
+    text = check_task(read_task(given))
+    context, place = wishes.context(), find_place(wishes.base_path)
+
+    async def body() -> int:
+        async with open_session(ui, place, context) as session:
+            session.runs.check_models()
+            name = thread or session.runs.new_thread_id(text)
+            _introduce(ui, text, name, context)
+            return await session.carry(name, partial(session.runs.start, text, thread_id=name))
+
+    return run_async(body)
+
+
+def _introduce(ui: Ui, task: str, thread: str, context: RunContext) -> None:
+    """Say what begins, and who will do it."""
+    if ui.quiet or ui.json:
+        return
+    options = resolve_options(context)
+    ui.say(("🪆 ", ""), (line(task, 200), "bold"))
+    ui.say((f"   thread {thread} · model {line(options.model, 80)}", "dim"), soft_wrap=True)
+    if EMBEDDED in {options.model, *options.roles.values()}:
+        ui.say((embedded_notice(options.language, task), "dim"))
+
+
+def embedded_notice(language: str | None, task: str) -> str:
+    """Return what the embedded model says about itself, in the person's language."""
+    from matrioska.models.embedded.notice import NOTICE
+    from matrioska.models.embedded.understanding.language import detect_language
+
+    return NOTICE.get((language or detect_language(task))[:2]) or NOTICE["en"]

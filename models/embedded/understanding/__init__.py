@@ -1,0 +1,1 @@
+"""How the embedded model reads a task: language, kind, things, fields, wishes."""

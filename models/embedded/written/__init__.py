@@ -1,0 +1,1 @@
+"""Written deliverables: plans, specifications, comparisons, guides, articles and small pieces."""

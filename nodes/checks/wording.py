@@ -1,0 +1,71 @@
+"""How complaints are worded, the same in every check."""
+
+from __future__ import annotations
+
+import bisect
+import difflib
+import re
+from collections.abc import Collection, Iterable, Sequence
+
+#: Complaints sent at once. More would drown the model that has to mend them.
+MAX_COMPLAINTS = 30
+
+#: A hostile tree may hold any number of names; a near match is not worth more time than this.
+_MAX_CANDIDATES = 2_000
+
+
+def bounded(complaints: Sequence[str], limit: int = MAX_COMPLAINTS) -> list[str]:
+    """Return at most ``limit`` complaints, and one more line that counts the rest."""
+    if len(complaints) <= limit:
+        return list(complaints)
+    return [*complaints[:limit], f"and {len(complaints) - limit} more"]
+
+
+def listed(names: Iterable[str], limit: int = 8) -> str:
+    """Return names quoted and joined for a sentence; beyond ``limit`` they are counted."""
+    every = list(names)
+    shown = ", ".join(f"'{shorten(name)}'" for name in every[:limit])
+    return shown if len(every) <= limit else f"{shown} and {len(every) - limit} more"
+
+
+def shorten(text: str, limit: int = 80) -> str:
+    """Return ``text`` on one line, cut to ``limit`` characters."""
+    line = " ".join(text[: limit * 4].split())
+    return line if len(line) <= limit and len(text) <= limit * 4 else line[: limit - 1] + "…"
+
+
+def near_match(name: str, candidates: Collection[str], cutoff: float = 0.75) -> str:
+    """Return the candidate most like ``name``; '' when none is alike."""
+    if len(candidates) > _MAX_CANDIDATES or len(name) > 200:
+        return ""
+    folded = {candidate.casefold(): candidate for candidate in sorted(candidates)}
+    found = difflib.get_close_matches(name.casefold(), list(folded), n=1, cutoff=cutoff)
+    return folded[found[0]] if found else ""
+
+
+def did_you_mean(name: str, candidates: Collection[str], cutoff: float = 0.75) -> str:
+    """Return `` (did you mean '…'?)`` for the nearest candidate; '' when none is alike."""
+    match = near_match(name, candidates, cutoff)
+    return f" (did you mean '{match}'?)" if match and match != name else ""
+
+
+class Lines:
+    """Line numbers of a text, counted once however many places are asked for."""
+
+    def __init__(self, text: str) -> None:
+        self._breaks = [match.start() for match in re.finditer("\n", text)]
+
+    def place(self, offset: int) -> tuple[int, int]:
+        """Return line and column (from 1) of a character."""
+        line = bisect.bisect_left(self._breaks, offset)
+        return line + 1, offset - (self._breaks[line - 1] + 1 if line else 0) + 1
+
+    def line(self, offset: int) -> int:
+        """Return the line (from 1) of a character."""
+        return self.place(offset)[0]
+
+
+def line_snippet(text: str, line: int) -> str:
+    """Return the line with that number, shortened; '' beyond the end."""
+    lines = text.split("\n", line)
+    return shorten(lines[line - 1]) if 0 < line <= len(lines) else ""

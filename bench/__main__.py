@@ -65,7 +65,7 @@ def main(
     if Part.COST in parts:
         add(cost.measure([int(size) for size in sizes.split(",")], repeat, say))
     facts["load_after"] = machine()["load"]
-    console.print(f"Load at the end {facts['load_after']}. Trust ratios and CPU time; wall time only on an idle machine.")
+    console.print(f"Load at the end {facts['load_after']}. Wall time counts only on an idle machine.")
     if write_json:
         report = {"machine": facts, "sections": [section.as_json() for section in sections]}
         write_json.write_text(json.dumps(report, indent=1, ensure_ascii=False), encoding="utf-8")

@@ -7,7 +7,7 @@ import hashlib
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, nullcontext
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypedDict, cast
+from typing import Annotated, Any, Literal, TypedDict
 
 from langchain_core.messages import BaseMessage, HumanMessage
 from langgraph.func import task
@@ -64,7 +64,7 @@ def waves_graph(dag: Dag, model: ScriptedChatModel, slots: int | None, keep: Kee
         return [Send("work", {"module": module}) for module in found] or END
 
     builder: StateGraph[Any, Any, Any, Any] = StateGraph(_Done)
-    builder.add_node("work", work)
+    builder.add_node("work", work)  # type: ignore[call-overload]
     builder.add_node("gather", gather)
     builder.add_conditional_edges(START, ready, ["work", END])
     builder.add_edge("work", "gather")
@@ -88,7 +88,8 @@ def tasks_graph(dag: Dag, model: ScriptedChatModel, slots: int | None, keep: Kee
     async def execute(state: _Done) -> dict[str, Any]:
         futures: list[asyncio.Future[Any]] = []
         for number, name in enumerate(names):
-            futures.append(cast("asyncio.Future[Any]", task(body(number, futures), name=name)()))
+            work: Any = task(name=name)(body(number, futures))  # type: ignore[arg-type]
+            futures.append(work())
         return {"done": dict(zip(names, await asyncio.gather(*futures), strict=True))}
 
     builder: StateGraph[Any, Any, Any, Any] = StateGraph(_Done)

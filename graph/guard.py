@@ -13,6 +13,7 @@ from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
 from typing import Any
 
 from langchain_core.runnables import RunnableConfig
+from langchain_core.runnables.config import merge_configs
 from langgraph.graph.state import CompiledStateGraph
 from langgraph.types import Command
 
@@ -33,7 +34,7 @@ class GuardedGraph(CompiledStateGraph[Any, Any, Any, Any]):
             ThreadBusyError: another process works on the thread.
             UsageError: a resume value that would be lost, or durability "exit".
         """
-        if _is_nested(config):
+        if self._is_nested(config):
             yield from super().stream(input, config, **kwargs)
             return
         _check_input(input)
@@ -47,12 +48,12 @@ class GuardedGraph(CompiledStateGraph[Any, Any, Any, Any]):
         Raises:
             ConfigError: ``max_concurrency`` is set, which can deadlock an async run.
         """
-        if _is_nested(config):
+        if self._is_nested(config):
             async for part in super().astream(input, config, **kwargs):
                 yield part
             return
         _check_input(input)
-        if (config or {}).get("max_concurrency") is not None:
+        if self._bound(config).get("max_concurrency") is not None:
             raise ConfigError(
                 "max_concurrency cannot be used here: modules that wait would hold its places and stop the run.",
                 next_step="Leave it out and bound the work with the option 'slots'.",
@@ -67,17 +68,24 @@ class GuardedGraph(CompiledStateGraph[Any, Any, Any, Any]):
         Raises:
             ThreadBusyError: another process works on the thread.
         """
-        if _is_nested(config):
+        if self._is_nested(config):
             return super().bulk_update_state(config, supersteps)
         with self._lease(config):
             return super().bulk_update_state(config, supersteps)
 
     async def abulk_update_state(self, config: RunnableConfig, supersteps: Any) -> RunnableConfig:
         """See `bulk_update_state`."""
-        if _is_nested(config):
+        if self._is_nested(config):
             return await super().abulk_update_state(config, supersteps)
         async with self._alease(config):
             return await super().abulk_update_state(config, supersteps)
+
+    def _bound(self, config: RunnableConfig | None) -> RunnableConfig:
+        """Return the config with what `with_config` bound to the graph."""
+        return merge_configs(self.config, config)
+
+    def _is_nested(self, config: RunnableConfig | None) -> bool:
+        return bool(self._bound(config).get("configurable", {}).get("checkpoint_ns"))
 
     @asynccontextmanager
     async def _alease(self, config: RunnableConfig | None) -> AsyncIterator[None]:
@@ -94,7 +102,7 @@ class GuardedGraph(CompiledStateGraph[Any, Any, Any, Any]):
         lease = getattr(self.checkpointer, "lease", None)
         if lease is None:
             return nullcontext()
-        thread_id = str((config or {}).get("configurable", {}).get("thread_id", ""))
+        thread_id = str(self._bound(config).get("configurable", {}).get("thread_id", ""))
         if not THREAD_ID.fullmatch(thread_id):
             raise UsageError(
                 f"The thread id {thread_id!r} is not allowed.",
@@ -114,10 +122,6 @@ class GuardedGraph(CompiledStateGraph[Any, Any, Any, Any]):
         if not self.checkpointer:
             return kwargs
         return {**kwargs, "durability": "sync"}
-
-
-def _is_nested(config: RunnableConfig | None) -> bool:
-    return bool((config or {}).get("configurable", {}).get("checkpoint_ns"))
 
 
 def _check_input(given: Any) -> None:

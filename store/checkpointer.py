@@ -90,6 +90,7 @@ class Checkpointer(SqliteSaver):
             raise self.failure
         try:
             with self.lock, closing(self.conn.cursor()) as cursor:
+                self.setup()
                 # `SqliteSaver` commits after an error too: half a task's result would count as all.
                 try:
                     yield cursor
@@ -221,7 +222,7 @@ class Checkpointer(SqliteSaver):
                 )
                 cursor.execute("DELETE FROM checkpoints WHERE json_extract(metadata, '$.run_id') = ?", (run_id,))
 
-    def thread_ids(self) -> list[str]:
+    def thread_ids(self) -> Sequence[str]:
         """Return the ids of all threads, the one written last first."""
         with self.cursor(transaction=False) as cursor:
             rows = cursor.execute(

@@ -94,6 +94,8 @@ def resolve_options(context: RunContext | None, saved: dict[str, Any] | None = N
     if unknown := set(roles) - set(ROLES):
         raise ConfigError(f"Unknown role {sorted(unknown)[0]!r}.", next_step=f"Roles are {', '.join(ROLES)}.")
     try:
+        # The bounds are written down once, where a caller gives the same options.
+        RunContext.model_validate(merged)
         return RunOptions.model_validate({**merged, "roles": roles})
     except ValidationError as error:
         first = error.errors()[0]

@@ -28,13 +28,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     seen.clear()
+    if "matrioska.cli.ui" in sys.modules:
+        # An earlier call in this process left its own behind.
+        sys.modules["matrioska.cli.ui"].forget()
     restore = catch_signals()
     try:
         code = _bounded(arguments)
     except KeyboardInterrupt:
         code = INTERRUPTED
     finally:
-        restore()
+        # All is said and saved: in our own process a late signal must not spoil the exit code.
+        _ignore_signals() if argv is None else restore()
     if code == INTERRUPTED and not _said_more() and sys.stderr is not None:
         sys.stderr.write("\nStopped before anything was begun.\n")
     return code
@@ -54,6 +58,11 @@ def catch_signals() -> Callable[[], None]:
             signal.signal(name, handler if handler is not None else signal.SIG_DFL)
 
     return restore
+
+
+def _ignore_signals() -> None:
+    for name in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(name, signal.SIG_IGN)
 
 
 def _interrupt(number: int, frame: FrameType | None) -> NoReturn:

@@ -107,6 +107,11 @@ def use(ui: Ui) -> Ui:
     return ui
 
 
+def forget() -> None:
+    """Forget the ui of an earlier command."""
+    _current.clear()
+
+
 def current() -> Ui:
     """Return the ui of the running command; a plain one before there is any."""
     return _current[0] if _current else Ui()

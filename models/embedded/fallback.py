@@ -98,7 +98,7 @@ def _page(work: Work, names: list[str]) -> str:
         f'<!doctype html>\n<html lang="{language}">\n<head>\n  <meta charset="utf-8">\n'
         '  <meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f"  <title>{escape(_title(work))} · {escape(work.brief.title)}</title>\n{links}</head>\n<body>\n"
-        f'  <main class="guide">\n    <h1>{escape(_title(work))}</h1>\n{body}{rules}{things}{listed}'
+        f'  <main class="content">\n    <h1>{escape(_title(work))}</h1>\n{body}{rules}{things}{listed}'
         f'    <p class="muted">{_NOTE[work.brief.language]}</p>\n  </main>\n</body>\n</html>\n'
     )
 

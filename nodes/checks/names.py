@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import ast
 import re
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
 from matrioska.nodes.checks.markup import is_javascript, tags
+from matrioska.nodes.checks.pythons import read_python
 from matrioska.nodes.checks.scripts import Script, Words, read_script
 from matrioska.nodes.checks.stylesheets import scan_css, selector_names
 from matrioska.state.artifacts import SourceFile
@@ -34,6 +33,8 @@ class ModuleNames:
 
     paths: set[str] = field(default_factory=set)
     ids: set[str] = field(default_factory=set)
+    styled_ids: set[str] = field(default_factory=set)
+    """Ids in selectors, which make no element; a module of styles alone promises no more."""
     classes: set[str] = field(default_factory=set)
     functions: set[str] = field(default_factory=set)
     words: Words = field(default_factory=Words)
@@ -42,6 +43,7 @@ class ModuleNames:
     """Words and identifiers of the code files."""
     loose: set[str] = field(default_factory=set)
     """Words of files that are not understood; of prose too, when there is nothing else."""
+    only_styles: bool = False
     broken: bool = False
     """Whether a file could not be read whole, so that definitions may be missing."""
 
@@ -52,7 +54,7 @@ class ModuleNames:
         if self.broken and name in self.tokens:
             return True
         if kind == "ids":
-            return name in self.ids or self.words.hold(name)
+            return name in self.ids or self.words.hold(name) or (self.only_styles and name in self.styled_ids)
         if kind == "classes":
             return name in self.classes or self.words.hold(name)
         if kind == "functions":
@@ -78,6 +80,7 @@ def module_names(files: Sequence[SourceFile]) -> ModuleNames:
     """Return the names that a module's files hold."""
     names = ModuleNames(paths={file.path for file in files})
     suffixes = {file.path: PurePosixPath(file.path).suffix.casefold() for file in files}
+    names.only_styles = not set(suffixes.values()) & (HTML | SCRIPT | {".py"})
     only_prose = all(suffix in PROSE for suffix in suffixes.values())
     for file in files:
         suffix = suffixes[file.path]
@@ -102,8 +105,7 @@ def _read_html(names: ModuleNames, text: str) -> None:
 def _read_css(names: ModuleNames, text: str) -> None:
     for _, selector in scan_css(text).selectors:
         ids, classes = selector_names(selector)
-        # A stylesheet that styles an id keeps its own promise; that an element has it, the joint check sees.
-        names.ids.update(ids)
+        names.styled_ids.update(ids)
         names.classes.update(classes)
 
 
@@ -126,32 +128,14 @@ def _take(names: ModuleNames, script: Script) -> None:
 
 
 def _read_python(names: ModuleNames, text: str) -> None:
-    tree = parse_python(text)
-    if tree is None:
+    file = read_python(text)
+    if file is None:
         names.broken = True
         return
-    for node in ast.walk(tree):
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-            names.functions.add(node.name)
-            names.classes.add(node.name)
-        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
-            names.functions.add(node.id)
-        elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
-            names.functions.add(node.attr)
-        elif isinstance(node, ast.alias):
-            names.functions.add((node.asname or node.name).split(".")[-1])
-        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
-            names.words.add(node.value)
-
-
-def parse_python(text: str) -> ast.Module | None:
-    """Return the tree of a Python text; None when it cannot be parsed."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return ast.parse(text.removeprefix("\ufeff"))
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return None
+    names.functions |= file.names
+    names.classes |= file.names
+    for literal in file.literals:
+        names.words.add(literal)
 
 
 _READERS = {

@@ -33,7 +33,8 @@ _PUBLISHED_NAMES: dict[str, dict[str, list[str]]] = {
     },
     "charts_api": {"classes": ["Chart"], "files": ["charts/svg.py"]},
     "report_api": {"classes": ["Document"], "files": ["report/document.py", "report/style.css"]},
-    "pipeline_api": {"keys": ["report.html", "clean.csv", "analysis.json"], "files": ["pipeline/README.md"]},
+    # What a run will write is told as "outputs": the checks look for "files" among those delivered.
+    "pipeline_api": {"outputs": ["report.html", "clean.csv", "analysis.json"], "files": ["pipeline/README.md"]},
 }
 _SIGNATURES = {
     "source_api": "{function}(url='', file='', *, sample=False, page_parameter='') -> Extraction",

@@ -35,14 +35,14 @@ def parts_of(brief: Brief) -> list[Part]:
         Part("ui-components", "ui", ("design",), ("texts.js", "dom.js", "forms.js", "records.js", "charts.js"), 4.0),
     ]
     if "login" in brief.features:
-        parts.append(Part("auth", "auth", ("store", "ui"), ("auth.js", "login.js"), 2.0))
+        parts.append(Part("auth", "auth", ("store", "ui"), ("auth.js", "login.js", "login.css"), 2.0))
     if "dashboard" in brief.features:
-        parts.append(Part("dashboard", "dashboard", ("domain", "store", "ui"), ("dashboard.js",), 2.0))
+        parts.append(Part("dashboard", "dashboard", ("domain", "store", "ui"), ("dashboard.js", "dashboard.css"), 2.0))
     for entity in brief.entities:
         page = RECORDS_PREFIX + entity.name.replace("_", "-")
         key = "records_" + entity.name
         parts.append(Part(page, key, ("domain", "ui"), ("page.js",), 1.0, entity.name))
-    parts.append(Part("documentation", "guide", ("domain", "design"), ("guide.html",), 1.0))
+    parts.append(Part("documentation", "guide", ("domain", "design"), ("guide.html", "guide.css"), 1.0))
     everything = tuple(part.key for part in parts)
     parts.append(Part("app-shell", "", everything, ("index.html", "app.js", "settings.js"), 2.0))
     return parts

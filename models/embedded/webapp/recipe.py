@@ -140,7 +140,7 @@ class _Writing:
                 files += _names(known[key], "files")
         guide = next((name for name in files if name.endswith("guide.html")), "")
         return {
-            "styles": [name for name in files if name.endswith(".css")],
+            "styles": [name for name in files if name.endswith(".css") and not name.endswith("guide.css")],
             "scripts": [name for name in files if name.endswith(".js")],
             "guide": root + guide if guide else "",
             "texts": TEXTS[self.brief.language],

@@ -1,0 +1,66 @@
+"""Ids and classes: those that are looked up or styled must exist somewhere in the tree."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from matrioska.nodes.checks.site import Place, Site
+from matrioska.nodes.checks.wording import did_you_mean, near_match, shorten
+
+#: Classes that state or helper scripts set, and that stylesheets keep in stock.
+_STATES = frozenset(
+    "active open closed hidden visible show hide disabled enabled selected checked current done completed loading "
+    "loaded error success warning danger info primary secondary dark light focus hover invalid valid empty expanded "
+    "collapsed dragging sr-only visually-hidden container wrapper row col grid flex clearfix print-only no-print".split()
+)
+_STOCK_PREFIXES = ("is-", "has-", "js-", "no-", "u-", "theme-", "text-", "mt-", "mb-", "p-", "m-")
+
+
+def looked_up_names(site: Site) -> Iterator[tuple[Place, str]]:
+    """Yield ids and classes that scripts and attributes look up and that nothing has."""
+    # Without a page, the elements are made elsewhere.
+    if not site.pages:
+        return
+    for place in site.id_uses:
+        if not site.has_id(place.target):
+            hint = did_you_mean(place.target, site.known_ids())
+            yield place, f"{place.what} looks for the id '{shorten(place.target)}', which no element has{hint}"
+    styled = {place.target for place in site.styled_classes}
+    for place in site.class_uses:
+        if place.target in site.classes or place.target in styled or site.words.hold(place.target):
+            continue
+        hint = did_you_mean(place.target, site.classes)
+        # Code from outside brings classes of its own: then only a likely slip is worth a word.
+        if hint or not site.foreign:
+            yield place, f"{place.what} looks for the class '{shorten(place.target)}', which no element has{hint}"
+
+
+def styled_names(site: Site) -> Iterator[tuple[Place, str]]:
+    """Yield ids and classes that stylesheets style and that nothing has."""
+    if not site.pages:
+        return
+    for place in site.styled_ids:
+        if not site.has_id(place.target):
+            hint = did_you_mean(place.target, site.known_ids())
+            yield place, f"the stylesheet styles the id '{shorten(place.target)}', which no element has{hint}"
+    styled = {place.target for place in site.styled_classes}
+    unstyled = site.classes - styled
+    for place in site.styled_classes:
+        name = place.target
+        if name in site.classes or site.words.hold(name):
+            continue
+        if meant := near_match(name, unstyled, 0.8):
+            yield place, f"the stylesheet styles the class '{shorten(name)}', which no element has (did you mean '{meant}'?)"
+        elif not site.foreign and not _is_stock(name) and not _has_family(name, site):
+            yield place, f"the stylesheet styles the class '{shorten(name)}', which no element has"
+
+
+def _is_stock(name: str) -> bool:
+    return name in _STATES or name.startswith(_STOCK_PREFIXES)
+
+
+def _has_family(name: str, site: Site) -> bool:
+    """Return whether a class of the same block is in use: ``btn-danger`` beside ``btn`` is kept in stock."""
+    block = name.replace("_", "-").split("-")[0]
+    used = site.classes | site.words.whole
+    return any(other.replace("_", "-").split("-")[0] == block for other in used if other != name)

@@ -28,7 +28,9 @@ def _after_architect(state: MatrioskaState) -> str:
 
 
 def _after_approval(state: MatrioskaState) -> str:
-    return {"approve": "execute", "respond": "architect"}.get(state["approval"]["type"], END)
+    # Whoever updates the state as approval, before anybody was asked, approves.
+    decided = (state.get("approval") or {}).get("type", "approve")
+    return {"approve": "execute", "respond": "architect"}.get(decided, END)
 
 
 def _after_execute(state: MatrioskaState) -> str:

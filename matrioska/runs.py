@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 import time
 from collections.abc import AsyncIterator, Callable
@@ -31,6 +32,9 @@ from matrioska.store.checkpointer import Checkpointer, open_checkpointer
 from matrioska.store.delivery import write_archive
 from matrioska.store.layout import Layout
 from matrioska.store.settings import resolve_options
+
+# Name in a checkpoint's metadata.
+_OPTIONS = "matrioska_options"
 
 OnEvent = Callable[[dict[str, Any]], None]
 
@@ -118,7 +122,10 @@ class Runs:
         self.check_models()
         thread = thread_id or self.new_thread_id(text)
         await self._check_free(thread)
-        return await self._drive(thread, {"task": text}, on_event, control)
+        # The architect saves the options with its plan. A run cut off before that must know them too.
+        begun = _config(thread) | {"metadata": {_OPTIONS: resolve_options(self.context).model_dump_json()}}
+        await self.graph.aupdate_state(begun, {"task": text}, as_node="__start__")
+        return await self._drive(thread, None, on_event, control)
 
     async def resume(
         self,
@@ -140,6 +147,7 @@ class Runs:
             PlanError: an edited plan is faulty; the question stays pending.
         """
         snapshot = await self._snapshot(thread_id)
+        self.context = self._begun_with(snapshot)
         self.check_models(snapshot.values.get("options"))
         pending = snapshot.interrupts
         if pending:
@@ -348,6 +356,15 @@ class Runs:
                 f"There is a run {thread_id!r} already.",
                 next_step=f"Go on with it: `matrioska resume {thread_id}`, or choose another --thread.",
             )
+
+    def _begun_with(self, snapshot: StateSnapshot) -> RunContext:
+        """Return the context, with what a run began with that was cut off before its plan was saved."""
+        begun = (snapshot.metadata or {}).get(_OPTIONS)
+        if snapshot.values.get("options") or not isinstance(begun, str):
+            return self.context
+        saved = json.loads(begun)
+        given = {name: value for name, value in self.context if value is not None and name != "roles"}
+        return RunContext.model_validate(saved | given | {"roles": saved["roles"] | self.context.roles})
 
     async def _snapshot(self, thread_id: str) -> StateSnapshot:
         if not THREAD_ID.fullmatch(thread_id):

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage
+from pydantic import SecretStr
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt, wait_exponential_jitter
 
+from matrioska.models.registry import providers
 from matrioska.state.errors import AnswerError, MatrioskaError, ModelError
 from matrioska.state.results import Usage
 from matrioska.state.text import clean_text
@@ -92,13 +95,23 @@ async def ask(model: BaseChatModel, messages: Sequence[BaseMessage], *, attempts
 def _typed(model: BaseChatModel, error: Exception, calls: int) -> ModelError:
     name = getattr(model, "model_name", None) or getattr(model, "model", None) or type(model).__name__
     retryable = is_retryable(error)
+    said = _without_secrets(model, clean_text(str(error)))[:500]
     return ModelError(
         f"The model {name} failed after {calls} {'attempt' if calls == 1 else 'attempts'}: "
-        f"{type(error).__name__}: {clean_text(str(error))[:500]}",
+        f"{type(error).__name__}: {said}",
         model=str(name),
         retryable=retryable,
         next_step="Wait a little and resume the run." if retryable else "Check the model's name, key and server.",
     )
+
+
+def _without_secrets(model: BaseChatModel, text: str) -> str:
+    """Return an error's text without the keys that some clients repeat in it."""
+    secrets = [value.get_secret_value() for value in vars(model).values() if isinstance(value, SecretStr)]
+    secrets += [os.environ.get(provider.key, "") for provider in providers().values() if provider.key]
+    for secret in sorted(filter(None, secrets), key=len, reverse=True):
+        text = text.replace(secret, "[key]")
+    return text
 
 
 def _text_of(message: AIMessage) -> str:

@@ -13,7 +13,7 @@ from matrioska.nodes.leaf import off_loop
 from matrioska.nodes.progress import emit_step
 from matrioska.prompts.render import render, to_json
 from matrioska.state.answers import parse_json_object
-from matrioska.state.architecture import MAX_GOAL, Architecture, ModuleSpec
+from matrioska.state.architecture import MAX_GOAL, UNDETERMINED, Architecture, ModuleSpec
 from matrioska.state.context import RunContext, RunOptions
 from matrioska.state.errors import AnswerError, PlanError, TaskError
 from matrioska.state.graph_state import STATE_FORMAT, MatrioskaState
@@ -75,7 +75,7 @@ def direct_plan(task: str, language: str | None) -> Architecture:
         name="Deliverable",
         description="Do the whole task of the project's goal, completely, in this one module.",
     )
-    return Architecture(name=_title(task), goal=task, language=language or "en", modules=[spec])
+    return Architecture(name=_title(task), goal=task, language=language or UNDETERMINED, modules=[spec])
 
 
 def _title(task: str) -> str:

@@ -8,10 +8,10 @@ from langgraph.runtime import Runtime
 from matrioska.nodes.checks.contract import honour_complaints, value_complaints
 
 from matrioska.nodes.checks.syntax import syntax_complaint
-from matrioska.nodes.common import artifact_store
+from matrioska.nodes.common import artifact_store, run_options
 from matrioska.nodes.jobs import load_job
 from matrioska.state.artifacts import ArtifactRef
-from matrioska.state.context import RunContext, RunOptions
+from matrioska.state.context import RunContext
 from matrioska.state.graph_state import ModuleState
 from matrioska.state.jobs import Job
 from matrioska.store.artifacts import ArtifactStore
@@ -19,15 +19,19 @@ from matrioska.store.artifacts import ArtifactStore
 
 def check(state: ModuleState, runtime: Runtime[RunContext]) -> dict[str, Any]:
     """Collect every complaint. Fatal ones leave nothing that others could use."""
-    store = artifact_store(RunOptions.model_validate(state["options"]))
+    store = artifact_store(run_options(state, runtime))
     job = load_job(store, state["job"])
-    value_faults = value_complaints(state.get("values"), job.wanted) if job.wanted else []
+    values = state.get("values")
+    value_faults = value_complaints(values, job.wanted) if job.wanted else []
+    # Keys that nobody asked for are complained of, but can be left out.
+    wanted = None if values is None else {key: values[key] for key in job.wanted if key in values}
+    fatal = bool(value_faults) and bool(value_complaints(wanted, job.wanted))
     if state.get("unusable"):
         # A mend that went wrong does not take away what was there before it.
-        usable = not value_faults and bool(state["stage"] == "agree" or state.get("files"))
-        return {"complaints": [state["unusable"]], "fatal": not usable}
+        nothing = state["stage"] != "agree" and not state.get("files")
+        return {"complaints": [state["unusable"]], "fatal": fatal or nothing}
     file_faults = [] if state["stage"] == "agree" else _file_faults(state, job, store)
-    return {"complaints": value_faults + file_faults, "fatal": bool(value_faults)}
+    return {"complaints": value_faults + file_faults, "fatal": fatal}
 
 
 def _file_faults(state: ModuleState, job: Job, store: ArtifactStore) -> list[str]:

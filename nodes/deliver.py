@@ -40,7 +40,8 @@ def judge(state: MatrioskaState) -> str:
     results = state.get("results") or {}
     if not any(result["status"] == "done" for result in results.values()):
         return "failed"
-    if state.get("findings") or any(result["status"] != "done" for result in results.values()):
+    broken = [found for found in state.get("findings") or [] if found.get("severity", "error") == "error"]
+    if broken or any(result["status"] != "done" for result in results.values()):
         return "partial"
     return "complete"
 

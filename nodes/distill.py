@@ -12,7 +12,7 @@ from typing import Any
 from langgraph.runtime import Runtime
 from pydantic import BaseModel
 
-from matrioska.nodes.common import artifact_store, pick_model
+from matrioska.nodes.common import artifact_store, pick_model, run_options
 from matrioska.nodes.jobs import load_job
 from matrioska.prompts.render import to_json
 from matrioska.state.answers import fenced_file
@@ -48,7 +48,7 @@ def estimate_tokens(text: str) -> int:
 
 def distill(state: ModuleState, runtime: Runtime[RunContext]) -> dict[str, Any]:
     """Build the package and keep it by content."""
-    options = RunOptions.model_validate(state["options"])
+    options = run_options(state, runtime)
     store = artifact_store(options)
     job = load_job(store, state["job"])
     package, record = build_package(job, store, token_budget(options, runtime, job))

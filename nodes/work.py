@@ -8,7 +8,7 @@ from typing import Any
 from langgraph.runtime import Runtime
 
 from matrioska.nodes.checks.files import file_complaints
-from matrioska.nodes.common import artifact_store, pick_model
+from matrioska.nodes.common import artifact_store, pick_model, run_options
 from matrioska.nodes.distill import load_package
 from matrioska.nodes.jobs import load_job
 from matrioska.nodes.leaf import off_loop
@@ -44,7 +44,7 @@ async def ask_worker(template: str, state: ModuleState, runtime: Runtime[RunCont
         ConfigError: the plan names a worker that is not installed.
         ModelError: the model failed.
     """
-    options = RunOptions.model_validate(state["options"])
+    options = run_options(state, runtime)
     store = artifact_store(options)
     job, worker_job = await off_loop(_prepare, template, state, runtime, options, store, extra)
     reply = await WORKERS[job.spec.worker].answer(worker_job)

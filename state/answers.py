@@ -52,11 +52,15 @@ def strip_thinking(answer: str) -> str:
 
 
 def fenced_file(path: str, text: str, language: str = "") -> str:
-    """Return a file in the form that `parse_files` reads."""
-    longest = max((len(run) for run in re.findall(r"`{3,}", text)), default=2)
-    ticks = "`" * max(3, longest + 1)
+    """Return a file in the form that `parse_files` reads; its last line gets a line break if it has none."""
+    # The info line of a backtick fence must not hold one.
+    mark = "~" if "`" in path else "`"
+    longest = max((len(run) for run in re.findall(mark + "{3,}", text)), default=2)
+    fence = mark * max(3, longest + 1)
+    quote = "'" if '"' in path else '"'
+    shown = f"{quote}{path}{quote}" if re.search(r"[\s'\"]", path) else path
     body = text if text.endswith("\n") else text + "\n"
-    return f"{ticks}{language or 'text'} path={json.dumps(path) if ' ' in path else path}\n{body}{ticks}"
+    return f"{fence}{language or 'text'} path={shown}\n{body}{fence}"
 
 
 def parse_files(answer: str) -> list[FileBlock]:
@@ -137,17 +141,18 @@ def parse_json_object(answer: str) -> dict[str, Any]:
 def _load_object(text: str, answer: str, *, allow_trailing: bool = False) -> dict[str, Any]:
     try:
         value, end = json.JSONDecoder(parse_constant=_refuse_constant).raw_decode(text.lstrip())
-    except (ValueError, RecursionError) as error:
+        cleaned = clean_json(value)
+    except (ValueError, TypeError, RecursionError) as error:
         raise AnswerError(
             f"The JSON is not valid ({error}). Answer again with one complete JSON object.", raw_answer=answer
         ) from error
-    if not isinstance(value, dict):
+    if not isinstance(cleaned, dict):
         raise AnswerError(
-            f"The JSON is a {type(value).__name__}, not an object. Answer with one JSON object.", raw_answer=answer
+            f"The JSON is a {type(cleaned).__name__}, not an object. Answer with one JSON object.", raw_answer=answer
         )
     if not allow_trailing and text.lstrip()[end:].strip():
         raise AnswerError("There is text after the JSON object. Answer with one JSON object only.", raw_answer=answer)
-    return {clean_text(key): clean_json(item) for key, item in value.items()}
+    return cleaned
 
 
 def _refuse_constant(name: str) -> None:

@@ -23,6 +23,12 @@ _TYPES: dict[str, Literal["approve", "edit", "respond", "reject"]] = {
     "reject": "reject",
     "ignore": "reject",
 }
+_YES = frozenset(
+    ["approve", "approved", "accept", "accepted", "yes", "y", "ok", "true", "sim", "s", "aprovar", "aprovo"]
+)
+_NO = frozenset(["reject", "rejected", "no", "n", "false", "não", "nao", "rejeitar", "rejeito"])
+#: Objects around a plan: no dialect has more than three.
+_MAX_WRAPPERS = 6
 _EXPECTED = (
     "Answer with true, a feedback text, or "
     '{"decisions": [{"type": "approve" | "edit" | "respond" | "reject", …}]}; '
@@ -69,8 +75,10 @@ def _read_string(text: str) -> Decision:
         return Decision(type="approve")
     if tag.upper() == "[EDIT_PLAN":
         return _edit_or_respond(rest.strip())
-    if text.casefold() in {"approve", "approved", "accept", "yes", "y", "ok", "sim", "s", "aprovar", "aprovo"}:
+    if text.casefold() in _YES:
         return Decision(type="approve")
+    if text.casefold() in _NO:
+        return Decision(type="reject")
     return Decision(type="respond", text=text)
 
 
@@ -78,7 +86,7 @@ def _edit_or_respond(rest: str) -> Decision:
     if rest.startswith("{"):
         try:
             return Decision(type="edit", plan=json.loads(rest))
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise UsageError(f"The edited plan is not valid JSON ({error}).", next_step=_EXPECTED) from error
     if not rest:
         raise UsageError("[EDIT_PLAN] came without a plan or a wish.", next_step=_EXPECTED)
@@ -105,18 +113,20 @@ def _read_mapping(answer: dict[str, Any]) -> Decision:
     return Decision(type=kind, text=text)
 
 
-def _plan_in(value: Any) -> dict[str, Any] | None:
+def _plan_in(value: Any, depth: int = 0) -> dict[str, Any] | None:
     """Find the plan where the dialects put it: args, args.args, edited_action.args, architecture…"""
+    if depth > _MAX_WRAPPERS:
+        return None
     if isinstance(value, str) and value.lstrip().startswith("{"):
         try:
             value = json.loads(value)
-        except ValueError:
+        except (ValueError, RecursionError):
             return None
     if not isinstance(value, dict):
         return None
     if isinstance(value.get("modules"), list):
         return value
     for key in ("args", "edited_action", "architecture", "plan"):
-        if (found := _plan_in(value.get(key))) is not None:
+        if (found := _plan_in(value.get(key), depth + 1)) is not None:
             return found
     return None

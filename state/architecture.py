@@ -17,6 +17,9 @@ MAX_MODULES = 5_000
 #: Longest task and goal, in characters.
 MAX_GOAL = 100_000
 
+#: ISO 639's code for a language that nobody has named.
+UNDETERMINED = "und"
+
 Modality = Literal["code", "prose", "data", "vision", "audio"]
 
 
@@ -77,8 +80,8 @@ class Architecture(BaseModel):
     """What the person wants, complete enough for a module that never sees the task."""
     constraints: list[Annotated[str, Field(max_length=2_000)]] = Field(default_factory=list, max_length=100)
     """What holds for every module."""
-    language: Annotated[str, Field(pattern=r"^[a-z]{2}(-[A-Z]{2})?$")] = "en"
-    """Language of the deliverable, as a two-letter code."""
+    language: Annotated[str, Field(pattern=r"^[a-z]{2,3}(-[A-Z]{2})?$")] = "en"
+    """Language of the deliverable, as an ISO 639 code; `UNDETERMINED` for the goal's own."""
     modules: list[ModuleSpec] = Field(min_length=1, max_length=MAX_MODULES)
 
     def module(self, module_id: str) -> ModuleSpec:

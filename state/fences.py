@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import re
 
-_TAG = re.compile(r"<(\s*/?\s*data\b)", re.IGNORECASE)
-_DEFUSED = re.compile(r"<\u200b(\s*/?\s*data\b)", re.IGNORECASE)
+# A tag that is defused already gets one more mark, so that reading back takes away exactly one.
+_TAG = re.compile("<(\u200b*\\s*/?\\s*data\\b)", re.IGNORECASE)
+_DEFUSED = re.compile("<\u200b(\u200b*\\s*/?\\s*data\\b)", re.IGNORECASE)
 _SECTION = re.compile(r'^<data name="([a-z_]+)">\n(.*?)\n?^</data>$', re.DOTALL | re.MULTILINE)
 
 

@@ -9,11 +9,12 @@ from typing import NewType
 ModuleId = NewType("ModuleId", str)
 ThreadId = NewType("ThreadId", str)
 
+# "\Z" and not "$", which would let a line break at the end pass.
 # LangGraph separates namespaces with ":" and "|", so neither may occur in an id.
-MODULE_ID = re.compile(r"^[a-z][a-z0-9_-]{0,63}$")
-THREAD_ID = re.compile(r"^[A-Za-z0-9_-]{1,64}$")
+MODULE_ID = re.compile(r"^[a-z][a-z0-9_-]{0,63}\Z")
+THREAD_ID = re.compile(r"^[A-Za-z0-9_-]{1,64}\Z")
 # A whiteboard key is also a JSON object key in prompts: printable, short, no white space.
-SHARED_KEY = re.compile(r"^[A-Za-z_][A-Za-z0-9_.-]{0,63}$")
+SHARED_KEY = re.compile(r"^[A-Za-z_][A-Za-z0-9_.-]{0,63}\Z")
 
 
 def slug(text: str, limit: int = 32) -> str:

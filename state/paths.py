@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from pathlib import Path, PurePosixPath
 
 from pathvalidate import ValidationError, validate_filename
@@ -12,6 +13,11 @@ MAX_PATH_LENGTH = 200
 
 # Git reads its own folder under either name (the second is the DOS short form), hooks included.
 _GIT_NAMES = frozenset({".git", "git~1"})
+# Windows devices that pathvalidate does not list.
+_CONSOLE_NAMES = frozenset({"conin$", "conout$"})
+# Control, format (zero-width, direction), surrogate and line-separator characters: file systems
+# drop or refuse some (HFS+ reads ".g\u200cit" as ".git"), and people cannot see any.
+_UNSEEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 
 
 def safe_relative_path(path: str) -> str:
@@ -30,6 +36,8 @@ def safe_relative_path(path: str) -> str:
         raise UnsafePathError(path[:60] + "…", f"it is longer than {MAX_PATH_LENGTH} characters")
     if "\\" in path:
         raise UnsafePathError(path, "it holds a backslash")
+    if any(unicodedata.category(character) in _UNSEEN for character in path):
+        raise UnsafePathError(ascii(path)[1:-1], "it holds a character that cannot be seen or stored")
     pure = PurePosixPath(path)
     if pure.is_absolute():
         raise UnsafePathError(path, "it is absolute")
@@ -43,8 +51,14 @@ def safe_relative_path(path: str) -> str:
 def _check_part(path: str, part: str) -> None:
     if part == "..":
         raise UnsafePathError(path, "it climbs out of its folder with '..'")
-    if part.casefold() in _GIT_NAMES:
+    # Full-width and other compatibility forms become plain letters on some systems.
+    plain = unicodedata.normalize("NFKC", part).casefold()
+    if plain == ".." or "/" in plain or "\\" in plain:
+        raise UnsafePathError(path, "it climbs out of its folder where look-alike characters are made plain")
+    if plain in _GIT_NAMES:
         raise UnsafePathError(path, "it names a git folder")
+    if plain.split(".")[0] in _CONSOLE_NAMES:
+        raise UnsafePathError(path, f"the name {part!r} is not valid on every system (it names a device)")
     try:
         validate_filename(part, platform="universal")
     except ValidationError as error:

@@ -62,6 +62,8 @@ class Finding(BaseModel):
     path: str = ""
     """File concerned, below the root of the deliverable."""
     message: str
+    severity: Literal["error", "warning"] = "error"
+    """A warning is sent back to its module as well, but does not keep a run from being complete."""
 
 
 class ModuleResult(BaseModel):

@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import JsonValue
 
 # PostgreSQL refuses NUL and lone surrogates, terminals obey escape sequences: none may reach state.
-_UNSTORABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
+_UNSTORABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
 def clean_text(text: str) -> str:
@@ -24,7 +24,12 @@ def clean_json(value: Any) -> JsonValue:
     """
     if isinstance(value, str):
         return clean_text(value)
-    if value is None or isinstance(value, bool | int):
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, int):
+        # Checkpoints hold whole numbers in 64 bits and fail on larger ones.
+        if not -(2**63) <= value < 2**64:
+            raise TypeError("a whole number beyond 64 bits cannot be stored")
         return value
     if isinstance(value, float):
         if value != value or value in (float("inf"), float("-inf")):

@@ -30,7 +30,7 @@ def click_exceptions() -> tuple[type[Exception], type[Exception]]:
 
 def _version(wanted: bool) -> None:
     if wanted:
-        from matrioska.cli.doctor import own_version
+        from matrioska.cli.version import own_version
 
         sys.stdout.write(f"matrioska {own_version()}\n")
         raise typer.Exit

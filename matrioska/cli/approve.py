@@ -109,20 +109,25 @@ def confirm(ui: Ui, question: str) -> bool:
 
 def _line(ui: Ui, prompt: str) -> str | None:
     """Read a line; None at the end of input."""
-    ui.err.print(Text(prompt, "bold"), end="", soft_wrap=True)
-    ui.err.file.flush()
     try:
-        return _read_line().strip()
+        return _read_line(ui, prompt).strip()
     except EOFError:
         ui.err.print()
         return None
 
 
-def _read_line() -> str:
-    with contextlib.suppress(ImportError):
-        # Arrow keys and deletion of whole characters, where the system has it.
-        import readline  # noqa: F401
-    return input()
+def _read_line(ui: Ui, prompt: str) -> str:
+    if sys.stdout.isatty():
+        with contextlib.suppress(ImportError):
+            # Arrow keys and deletion of whole characters, where the system has it.
+            import readline  # noqa: F401
+        return input(prompt)
+    # The result goes elsewhere, and `input` would write its prompt there.
+    ui.err.print(Text(prompt), end="", soft_wrap=True)
+    ui.err.file.flush()
+    if not (typed := sys.stdin.readline()):
+        raise EOFError
+    return typed
 
 
 def _forget_typed_ahead() -> None:

@@ -8,13 +8,13 @@ import platform
 import sqlite3
 import sys
 import tempfile
-import tomllib
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from matrioska.cli.text import count
+from matrioska.cli.version import own_version
 
 _OK, _MISSING, _OPTIONAL = "ok", "missing", "optional"
 # What each extra is recognised by; heavy packages are looked for, never imported.
@@ -40,18 +40,6 @@ class Check:
     """``ok``, ``missing`` (something will not work) or ``optional`` (not there, not needed)."""
     detail: str
     next_step: str = ""
-
-
-def own_version() -> str:
-    """Return our version: of the installed package, else of the source tree."""
-    try:
-        return version("matrioska")
-    except PackageNotFoundError:
-        project = Path(__file__).resolve().parents[2] / "pyproject.toml"
-        try:
-            return str(tomllib.loads(project.read_text(encoding="utf-8"))["project"]["version"]) + "+source"
-        except (OSError, KeyError, ValueError):
-            return "unknown"
 
 
 def run_doctor(base_path: Path | None, *, as_json: bool) -> int:

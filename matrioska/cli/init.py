@@ -61,7 +61,6 @@ def write_settings(*, force: bool) -> int:
     ui = use(Ui())
     path = config_path()
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("w" if force else "x", encoding="utf-8") as stream:
             stream.write(SETTINGS_TEXT)
     except FileExistsError as error:

@@ -73,8 +73,9 @@ def _is_direct(spec: dict[str, Any]) -> bool:
 
 def _project_brief(project: dict[str, Any], spec: dict[str, Any], is_direct: bool) -> Brief:
     goal = str(project.get("goal") or spec.get("description") or "")
-    # A direct run has no architect to find out the language, so the task itself says it.
-    language = "" if is_direct else str(project.get("language") or "")
+    language = str(project.get("language") or "")
+    # A direct run has no architect to find out the language: then the task itself says it.
+    language = "" if language == "und" else language
     brief = read_brief(goal, language)
     name = str(project.get("name") or "")
     return brief if is_direct or name in ("", "project") else replace(brief, title=name)

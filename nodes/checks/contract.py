@@ -91,7 +91,7 @@ def _promised(values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             for key, item in value.items():
                 if key in _KINDS and isinstance(item, Mapping | list | tuple):
                     yield from ((key, name) for name in _names_of(item))
-            stack.extend(reversed(value.values()))
+            stack.extend(reversed(list(value.values())))
         elif isinstance(value, list | tuple):
             stack.extend(reversed(value))
 

@@ -27,9 +27,9 @@ def file_complaints(files: Sequence[SourceFile]) -> list[str]:
         if not file.text.strip():
             complaints.append(f"The file {shorten(file.path)} is empty.")
         if size > MAX_FILE_BYTES:
-            complaints.append(f"The file {shorten(file.path)} has {size:,} bytes; at most {MAX_FILE_BYTES:,} are taken.")
+            complaints.append(f"The file {shorten(file.path)} has {size:,} bytes, more than {MAX_FILE_BYTES:,}.")
     if total > MAX_MODULE_BYTES:
-        complaints.append(f"The files have {total:,} bytes together; at most {MAX_MODULE_BYTES:,} are taken.")
+        complaints.append(f"The files have {total:,} bytes together, more than {MAX_MODULE_BYTES:,}.")
     return bounded(complaints + _collisions(paths))
 
 

@@ -44,7 +44,7 @@ def components(edges: Edges) -> list[list[str]]:
 
 
 def _pop_component(stack: list[str], on_stack: set[str], node: str) -> list[str]:
-    component = []
+    component: list[str] = []
     while not component or component[-1] != node:
         component.append(stack.pop())
     on_stack.difference_update(component)

@@ -131,7 +131,9 @@ def _modules_in(site: Site, folder: str) -> set[str]:
 def _names_taken(site: Site, place: Place, base: str, names: Iterable[str]) -> Iterator[tuple[Place, str]]:
     target = f"{base}.py" if f"{base}.py" in site.paths else posixpath.join(base, "__init__.py")
     file = site.pythons.get(target)
-    if file is None and target in site.paths or file is not None and file.is_open:
+    # Beside a stub stands a compiled module; a file that cannot be parsed may define anything.
+    unread = file is None and (target in site.paths or f"{base}.pyi" in site.paths)
+    if unread or (file is not None and file.is_open):
         return
     known = file.names if file else set()
     for name in names:

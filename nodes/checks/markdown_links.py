@@ -39,6 +39,9 @@ def markdown_links(site: Site) -> Iterator[tuple[Place, str]]:
                 continue
             place = Place(path, line, "link", target)
             file = site.resolve(path, parts[0]) if parts[0] else path
+            if parts[0].startswith("/") and not (file and site.exists(file)):
+                # A site generator decides what its root is.
+                continue
             if parts[0] and (file is None or not site.exists(file)):
                 hint = site.suggest(path, parts[0])
                 yield place, f"the link to '{shorten(target)}' leads to no file of the deliverable{hint}"

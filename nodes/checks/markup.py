@@ -12,15 +12,15 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-VOID = frozenset(
-    "area base br col embed frame hr img input keygen link meta param source track wbr basefont bgsound".split()
-)
+from matrioska.nodes.checks.wording import word_set
+
+VOID = word_set("area base br col embed frame hr img input keygen link meta param source track wbr basefont bgsound")
 #: Elements whose end tag may be left out.
-OPTIONAL_END = frozenset(
-    "html head body p li dt dd tr td th thead tbody tfoot option optgroup rb rt rtc rp colgroup caption".split()
+OPTIONAL_END = word_set(
+    "html head body p li dt dd tr td th thead tbody tfoot option optgroup rb rt rtc rp colgroup caption"
 )
 #: Elements whose content is text up to their own end tag.
-RAW_TEXT = frozenset("script style textarea title xmp iframe noembed noframes".split())
+RAW_TEXT = word_set("script style textarea title xmp iframe noembed noframes")
 
 _NAME = re.compile(r"[A-Za-z][^\s/>]*")
 _ATTRIBUTE = re.compile(

@@ -30,29 +30,29 @@ def html_faults(text: str) -> list[tuple[int, str]]:
     for tag in tags(text):
         balance.take(tag)
         if tag.raw and tag.name in {"script", "style"}:
-            faults.extend(_content_faults(tag, text[tag.raw[0] : tag.raw[1]], is_template))
+            start, end = tag.raw
+            inner = _content_faults(tag, text[start:end], is_template)
+            faults.extend((start + offset, f"in <{tag.name}>: {words}") for offset, words in inner)
     # What a template engine fills in may close what is open, so only whole pages are held to it.
     return sorted(faults) if is_template else sorted(faults + balance.finish())
 
 
 def _content_faults(tag: Tag, content: str, is_template: bool) -> list[tuple[int, str]]:
-    assert tag.raw is not None
-    start = tag.raw[0]
     if not content.strip() or (is_template and TEMPLATE_MARKS.search(content)):
         return []
     if tag.name == "style":
-        return [(start + offset, f"in <style>: {words}") for offset, words in scan_css(content).faults]
+        return scan_css(content).faults
     if "src" in tag.attributes:
         return []
     if is_javascript(tag):
-        return [(start + offset, f"in <script>: {words}") for offset, words in script_faults(content)]
+        return script_faults(content)
     if is_json(tag):
         try:
             json.loads(content, parse_int=float)
         except json.JSONDecodeError as error:
-            return [(start + error.pos, f"in <script>: it is not valid JSON: {error.msg}")]
+            return [(error.pos, f"it is not valid JSON: {error.msg}")]
         except RecursionError:
-            return [(start, "in <script>: it is nested too deeply to be read")]
+            return [(0, "it is nested too deeply to be read")]
     return []
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from matrioska.nodes.checks.site import Place, Site
-from matrioska.nodes.checks.wording import did_you_mean, near_match, shorten
+from matrioska.nodes.checks.wording import did_you_mean, listed, near_match, shorten, word_set
 
 #: Classes that state or helper scripts set, and that stylesheets keep in stock.
-_STATES = frozenset(
+_STATES = word_set(
     "active open closed hidden visible show hide disabled enabled selected checked current done completed loading "
     "loaded error success warning danger info primary secondary dark light focus hover invalid valid empty expanded "
-    "collapsed dragging sr-only visually-hidden container wrapper row col grid flex clearfix print-only no-print".split()
+    "collapsed dragging sr-only visually-hidden container wrapper row col grid flex clearfix print-only "
+    "no-print"
 )
 _STOCK_PREFIXES = ("is-", "has-", "js-", "no-", "u-", "theme-", "text-", "mt-", "mb-", "p-", "m-")
 
@@ -45,14 +46,20 @@ def styled_names(site: Site) -> Iterator[tuple[Place, str]]:
             yield place, f"the stylesheet styles the id '{shorten(place.target)}', which no element has{hint}"
     styled = {place.target for place in site.styled_classes}
     unstyled = site.classes - styled
+    unused: dict[str, dict[str, Place]] = {}
     for place in site.styled_classes:
         name = place.target
         if name in site.classes or site.words.hold(name):
             continue
         if meant := near_match(name, unstyled, 0.8):
-            yield place, f"the stylesheet styles the class '{shorten(name)}', which no element has (did you mean '{meant}'?)"
+            hint = f" (did you mean '{meant}'?)"
+            yield place, f"the stylesheet styles the class '{shorten(name)}', which no element has{hint}"
         elif not site.foreign and not _is_stock(name) and not _has_family(name, site):
-            yield place, f"the stylesheet styles the class '{shorten(name)}', which no element has"
+            unused.setdefault(place.path, {}).setdefault(name, place)
+    # One finding per file: what is merely unused is tidied in one go.
+    for places in unused.values():
+        words = f"the classes {listed(places)}, which" if len(places) > 1 else f"the class {listed(places)}, which"
+        yield next(iter(places.values())), f"the stylesheet styles {words} no element has"
 
 
 def _is_stock(name: str) -> bool:

@@ -3,8 +3,22 @@
 from __future__ import annotations
 
 import ast
+import threading
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+
+# Catching warnings swaps a list of the whole process, so two threads must not do it at once.
+_lock = threading.Lock()
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keep Python's warnings about the source that it compiles to itself."""
+    with _lock, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
 
 
 @dataclass(slots=True)
@@ -37,8 +51,7 @@ class PythonFile:
 def read_python(text: str) -> PythonFile | None:
     """Return what a Python file says; None when it cannot be parsed."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with quiet():
             tree = ast.parse(text.removeprefix("\ufeff"))
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None

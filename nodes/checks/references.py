@@ -7,6 +7,8 @@ there: a false alarm costs a model a round, and a person's trust.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from itertools import chain
+from typing import Literal
 
 from matrioska.nodes.checks.imports import python_imports, script_imports
 from matrioska.nodes.checks.markdown_links import markdown_links
@@ -38,23 +40,31 @@ def reference_findings(
         script_imports(site),
         python_imports(site),
         looked_up_names(site),
-        styled_names(site),
         markdown_links(site),
         whiteboard_uses(site, shared_keys),
     ]
-    found: dict[tuple[str, str], int] = {}
-    for check in checks:
-        for place, message in check:
-            found.setdefault((place.path, message), place.line)
-    return _findings(found, owners)
+    broken = _findings(_lines(chain.from_iterable(checks)), owners, "error")
+    # A style for something that is nowhere is a sign of a misspelt name, but breaks nothing.
+    return broken + _findings(_lines(styled_names(site)), owners, "warning")
 
 
-def _findings(found: Mapping[tuple[str, str], int], owners: Mapping[str, str]) -> list[Finding]:
+def _lines(found: Iterable[tuple[Place, str]]) -> dict[tuple[str, str], int]:
+    lines: dict[tuple[str, str], int] = {}
+    for place, message in found:
+        lines.setdefault((place.path, message), place.line)
+    return lines
+
+
+def _findings(
+    found: Mapping[tuple[str, str], int], owners: Mapping[str, str], severity: Literal["error", "warning"]
+) -> list[Finding]:
     """Return findings by path and line, so that equal trees give equal findings."""
     findings: list[Finding] = []
     counts: dict[str, int] = {}
     for (path, message), line in sorted(found.items(), key=lambda item: (item[0][0], item[1], item[0][1])):
         counts[path] = counts.get(path, 0) + 1
         if counts[path] <= MAX_PER_FILE:
-            findings.append(Finding(module=owners.get(path, ""), path=path, message=f"line {line}: {message}"))
+            findings.append(
+                Finding(module=owners.get(path, ""), path=path, message=f"line {line}: {message}", severity=severity)
+            )
     return findings

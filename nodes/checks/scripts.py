@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from tree_sitter import Node
 
 from matrioska.nodes.checks.trees import captures, nests_too_deep, parse_javascript, text_of
+from matrioska.nodes.checks.wording import word_set
 
 WORD = re.compile(r"[^\W\d][\w-]*|-[\w-]+|[\w-]+")
 
@@ -26,9 +27,9 @@ _DEFINITIONS = """
 (formal_parameters (identifier) @name)
 """
 #: Calls whose first argument names something in a page or a file.
-_CALLS = frozenset(
+_CALLS = word_set(
     "getElementById getElementsByClassName querySelector querySelectorAll closest matches fetch require import Worker "
-    "$ $$ jQuery qs qsa".split()
+    "$ $$ jQuery qs qsa"
 )
 #: Short helpers that people write for querySelector; only a plain "#x" or ".x" is read as a selector.
 HELPERS = frozenset({"$", "$$", "jQuery", "qs", "qsa"})

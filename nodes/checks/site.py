@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from urllib.parse import unquote
 
-from matrioska.nodes.checks.markup import is_javascript, is_json, tags
+from matrioska.nodes.checks.markup import Tag, is_javascript, is_json, tags
 from matrioska.nodes.checks.names import HTML, ID_GIVEN, PROSE, SCRIPT
 from matrioska.nodes.checks.pythons import PythonFile, read_python
 from matrioska.nodes.checks.scripts import Script, Words, read_script
@@ -186,7 +186,7 @@ def _read_html(site: Site, path: str, text: str) -> None:
             if name.startswith("on") and value:
                 _take_script(site, path, value, line)
         if tag.raw:
-            _read_raw(site, path, tag.name, text[slice(*tag.raw)], lines.line(tag.end), is_javascript(tag), is_json(tag))
+            _read_raw(site, path, tag, text[slice(*tag.raw)], lines.line(tag.end))
         if tag.name == "script" and _SCHEME.match(attributes.get("src", "")):
             site.foreign = True
 
@@ -197,14 +197,15 @@ def _use_ids(site: Site, path: str, line: int, what: str, names: list[str]) -> N
             site.id_uses.append(Place(path, line, what, name))
 
 
-def _read_raw(site: Site, path: str, name: str, content: str, line: int, script: bool, data: bool) -> None:
-    if name == "style":
+def _read_raw(site: Site, path: str, tag: Tag, content: str, line: int) -> None:
+    if tag.name == "style":
         _take_css(site, path, content, line)
-    elif name == "script" and script:
+    elif tag.name == "script" and is_javascript(tag):
         _take_script(site, path, content, line)
-    elif name == "script":
+    elif tag.name == "script":
         site.words.whole.update(_ANY_WORD.findall(content))
-        site.foreign = site.foreign or (not data and bool(content.strip()))
+        # Templates and shaders are not read, so they may hold any name.
+        site.foreign = site.foreign or (not is_json(tag) and bool(content.strip()))
 
 
 def _read_css(site: Site, path: str, text: str) -> None:

@@ -7,8 +7,8 @@ import re
 from collections.abc import Iterator
 
 import sqlglot
+from sqlglot import TokenType
 from sqlglot.errors import ParseError, SqlglotError, TokenError
-from sqlglot.tokens import TokenType
 
 from matrioska.nodes.checks.wording import Lines, near_match, shorten
 
@@ -28,6 +28,9 @@ _HELD = re.compile(
     r"|CREATE\s+(?:OR\s+REPLACE\s+)?(?:TEMP\w*\s+|UNIQUE\s+)?(?:TABLE|INDEX|VIEW))\b",
     re.IGNORECASE,
 )
+
+#: The parser names the classes of its own tree, which mean nothing to who wrote the statement.
+_OWN_WORDS = re.compile(r" for <class .*| but got <Token .*|Required keyword: |[.\s]+\Z")
 
 _VERBS = ("SELECT", "INSERT", "UPDATE", "DELETE", "CREATE")
 _FIRST_WORD = re.compile(r"(?<=\A)[A-Za-z]+|(?<=\s)(?<!--)[A-Za-z]+")
@@ -100,8 +103,7 @@ def _words(statement: str, error: SqlglotError) -> tuple[int, str]:
         return start, f"the SQL cannot be read: {shorten(str(error), 160)}"
     first = error.errors[0]
     near = shorten(str(first.get("highlight") or ""), 40)
-    # sqlglot names the classes of its own tree, which mean nothing to who wrote the statement.
-    words = re.sub(r" for <class .*| but got <Token .*|[.\s]+$", "", str(first.get("description") or "")).replace("Required keyword: ", "")
+    words = _OWN_WORDS.sub("", str(first.get("description") or "it cannot be read"))
     line, column = int(first.get("line") or 1), int(first.get("col") or 1)
     offset = sum(len(row) + 1 for row in statement.split("\n")[: line - 1]) + max(0, column - len(near))
     return min(offset, len(statement)), f"the SQL cannot be read near '{near}': {words}"

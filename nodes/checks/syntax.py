@@ -9,14 +9,13 @@ from __future__ import annotations
 import json
 import re
 import sys
-import threading
-import warnings
 from collections.abc import Callable, Iterator
 from pathlib import PurePosixPath
 
 import yaml
 
 from matrioska.nodes.checks.markup_syntax import html_faults
+from matrioska.nodes.checks.pythons import quiet
 from matrioska.nodes.checks.script_syntax import script_faults
 from matrioska.nodes.checks.sql_syntax import sql_faults
 from matrioska.nodes.checks.stylesheets import scan_css
@@ -29,9 +28,6 @@ _MAX_YAML_DEPTH = 100
 
 #: Line, column (both from 1; 0 when unknown) and words.
 Fault = tuple[int, int, str]
-
-# Catching warnings swaps a global list, so two threads must not do it at once.
-_warnings_lock = threading.Lock()
 
 
 def syntax_complaint(file: SourceFile) -> list[str]:
@@ -60,8 +56,7 @@ def _in_words(path: str, text: str, fault: Fault) -> str:
 
 def _python(text: str) -> Iterator[Fault]:
     try:
-        with _warnings_lock, warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with quiet():
             compile(text, "<file>", "exec", dont_inherit=True)
     except SyntaxError as error:
         version = f"Python {sys.version_info.major}.{sys.version_info.minor}"
@@ -104,13 +99,12 @@ def _yaml(text: str) -> Iterator[Fault]:
         for event in yaml.parse(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
             depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
             if depth > _MAX_YAML_DEPTH:
-                yield event.start_mark.line + 1, event.start_mark.column + 1, "it is nested too deeply to be read"
+                yield *_spot(event), "it is nested too deeply to be read"
                 return
             if isinstance(event, yaml.DocumentStartEvent):
                 anchors.clear()
             elif isinstance(event, yaml.AliasEvent) and event.anchor not in anchors:
-                mark = event.start_mark
-                yield mark.line + 1, mark.column + 1, f"the alias '*{event.anchor}' names no anchor before it"
+                yield *_spot(event), f"the alias '*{event.anchor}' names no anchor before it"
             elif anchor := getattr(event, "anchor", None):
                 anchors.add(anchor)
     except yaml.MarkedYAMLError as error:
@@ -119,6 +113,11 @@ def _yaml(text: str) -> Iterator[Fault]:
         yield (mark.line + 1, mark.column + 1, words) if mark else (0, 0, words)
     except yaml.YAMLError as error:
         yield 0, 0, f"it is not valid YAML: {' '.join(str(error).split())}"
+
+
+def _spot(event: yaml.Event) -> tuple[int, int]:
+    mark = event.start_mark
+    return (mark.line + 1, mark.column + 1) if mark else (0, 0)
 
 
 def _placed(text: str, faults: list[tuple[int, str]]) -> Iterator[Fault]:

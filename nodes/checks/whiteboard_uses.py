@@ -6,19 +6,21 @@ import re
 from collections.abc import Collection, Iterator
 
 from matrioska.nodes.checks.site import Place, Site
-from matrioska.nodes.checks.wording import Lines, did_you_mean
+from matrioska.nodes.checks.wording import Lines, did_you_mean, word_set
 
 _USE = re.compile(
     r"""(?<![\w.$-])(shared_state|whiteboard)
-        (?:\[\s*(?P<quote>["'])(?P<key>[A-Za-z_][\w.-]{0,63})(?P=quote)\s*\]|\.(?P<dotted>[A-Za-z_]\w*(?:\.\w+)*)(?![\w(.-]|\s*\())""",
+        (?:\[\s*(?P<quote>["'])(?P<key>[A-Za-z_][\w.-]{0,63})(?P=quote)\s*\]
+          |\.(?P<dotted>[A-Za-z_]\w*(?:\.\w+)*)(?![\w(-]|\s*\())""",
     re.VERBOSE,
 )
 #: A tree that has a variable of that name means its own, not ours.
 _BOUND = re.compile(
     r"\b(?:const|let|var|import|from|def|class|function|for|as|window\.|self\.|this\.|globalThis\.)\s*[({\w,\s]{0,80}?"
-    r"\b(shared_state|whiteboard)\b|\b(shared_state|whiteboard)\s*(?::[^=\n]{1,60})?=(?!=)|[(,]\s*(shared_state|whiteboard)\s*[,):]"
+    r"\b(shared_state|whiteboard)\b|\b(shared_state|whiteboard)\s*(?::[^=\n]{1,60})?=(?!=)"
+    r"|[(,]\s*(shared_state|whiteboard)\s*[,):]"
 )
-_FILE_ENDINGS = frozenset("md json py js mjs ts html css txt yaml yml toml png svg db sql".split())
+_FILE_ENDINGS = word_set("md json py js mjs ts html css txt yaml yml toml png svg db sql")
 
 
 def whiteboard_uses(site: Site, shared_keys: Collection[str]) -> Iterator[tuple[Place, str]]:

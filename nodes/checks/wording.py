@@ -49,6 +49,11 @@ def did_you_mean(name: str, candidates: Collection[str], cutoff: float = 0.75) -
     return f" (did you mean '{match}'?)" if match and match != name else ""
 
 
+def word_set(text: str) -> frozenset[str]:
+    """Return the words of ``text``: a long set reads better as a sentence than as a column."""
+    return frozenset(text.split())
+
+
 class Lines:
     """Line numbers of a text, counted once however many places are asked for."""
 

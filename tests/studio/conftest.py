@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,9 +29,6 @@ class Server:
     base: Path
     """Its base path."""
     log: Path
-
-    def client(self) -> LangGraphClient:
-        return get_client(url=self.url, api_key=None)
 
 
 def _free_port() -> int:
@@ -66,6 +63,12 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
+
+
+@pytest.fixture
+async def client(server: Server) -> AsyncIterator[LangGraphClient]:
+    async with get_client(url=server.url, api_key=None) as opened:
+        yield opened
 
 
 def _wait(server: Server, process: subprocess.Popen[bytes]) -> Server:

@@ -9,24 +9,23 @@ import sys
 from typing import Any
 
 import pytest
+from langgraph_sdk.client import LangGraphClient
 
 from tests.studio.conftest import ROOT, Server
 
 TASK = "Create a library management system with dashboard"
 
 
-async def _begin(server: Server, **context: Any) -> tuple[Any, str, dict[str, Any]]:
-    """Start a run that stops at the approval; return client, thread id and the interrupt's value."""
-    client = server.client()
+async def _begin(client: LangGraphClient, **context: Any) -> tuple[str, dict[str, Any]]:
+    """Start a run that stops at the approval; return thread id and the interrupt's value."""
     thread = await client.threads.create()
     await client.runs.wait(thread["thread_id"], "matrioska", input={"task": TASK}, context=context or None)
     state = await client.threads.get_state(thread["thread_id"])
     assert state["next"] == ["approval"]
-    return client, thread["thread_id"], state["tasks"][0]["interrupts"][0]["value"]
+    return thread["thread_id"], state["tasks"][0]["interrupts"][0]["value"]
 
 
-async def test_the_form_has_one_field_and_the_module_subgraph_shows(server: Server) -> None:
-    client = server.client()
+async def test_the_form_has_one_field_and_the_module_subgraph_shows(client: LangGraphClient) -> None:
     (assistant,) = await client.assistants.search(graph_id="matrioska")
     schemas = await client.assistants.get_schemas(assistant["assistant_id"])
     assert list(schemas["input_schema"]["properties"]) == ["task"]
@@ -37,8 +36,8 @@ async def test_the_form_has_one_field_and_the_module_subgraph_shows(server: Serv
     assert {f"execute:{node}" for node in ("distill", "agree", "produce", "check", "mend")} <= names
 
 
-async def test_run_interrupt_edit_resume(server: Server) -> None:
-    client, thread, asked = await _begin(server)
+async def test_run_interrupt_edit_resume(server: Server, client: LangGraphClient) -> None:
+    thread, asked = await _begin(client)
     plan = asked["action_requests"][0]["args"]["architecture"]
     assert len(plan["modules"]) > 3
     broken = {**plan, "modules": [{**spec, "dependencies": [plan["modules"][0]["id"]]} for spec in plan["modules"]]}
@@ -75,15 +74,15 @@ async def test_run_interrupt_edit_resume(server: Server) -> None:
     [True, "[ACCEPTED]", [{"type": "accept", "args": None}], {"decisions": [{"type": "approve"}]}],
     ids=["bare", "tagged", "inbox", "langchain"],
 )
-async def test_every_dialect_approves(server: Server, answer: Any) -> None:
-    client, thread, _ = await _begin(server)
+async def test_every_dialect_approves(client: LangGraphClient, answer: Any) -> None:
+    thread, _ = await _begin(client)
     await client.runs.wait(thread, "matrioska", command={"resume": answer})
     state = await client.threads.get_state(thread)
     assert state["values"]["status"] == "complete", state["values"].get("findings")
 
 
-async def test_history_and_fork(server: Server) -> None:
-    client, thread, _ = await _begin(server)
+async def test_history_and_fork(client: LangGraphClient) -> None:
+    thread, _ = await _begin(client)
     await client.runs.wait(thread, "matrioska", command={"resume": True})
     history = await client.threads.get_history(thread, limit=50)
     before = next(state for state in history if state["next"] == ["assemble"])
@@ -99,8 +98,8 @@ async def test_history_and_fork(server: Server) -> None:
     assert "fork" not in (old["values"].get("notes") or {})
 
 
-async def test_cancel_then_resume(server: Server) -> None:
-    client, thread, _ = await _begin(server)
+async def test_cancel_then_resume(client: LangGraphClient) -> None:
+    thread, _ = await _begin(client)
     run = await client.runs.create(thread, "matrioska", command={"resume": True}, stream_mode="custom")
     async for part in client.runs.join_stream(thread, run["run_id"], stream_mode="custom"):
         if part.event == "custom" and part.data.get("phase") == "agreed":
@@ -113,14 +112,13 @@ async def test_cancel_then_resume(server: Server) -> None:
     assert state["values"]["status"] == "complete", state["values"].get("findings")
 
 
-async def test_a_run_of_the_command_line_opens_here(server: Server) -> None:
+async def test_a_run_of_the_command_line_opens_here(server: Server, client: LangGraphClient) -> None:
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-m", "matrioska", "run", TASK, "-t", "from-cli", "--base-path", str(server.base)]
     ended = await asyncio.to_thread(
         subprocess.run, command, env=environment, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=120
     )
     assert ended.returncode == 3, ended.stderr
-    client = server.client()
     # Thread ids of the server are UUIDs unless given: this is how Studio attaches a run.
     await client.threads.create(thread_id="from-cli", graph_id="matrioska", if_exists="do_nothing")
     state = await client.threads.get_state("from-cli")
@@ -130,8 +128,8 @@ async def test_a_run_of_the_command_line_opens_here(server: Server) -> None:
     assert state["values"]["status"] == "complete"
 
 
-def test_no_blocking_call_was_reported(server: Server) -> None:
-    asyncio.run(_begin(server))
-    log = server.log.read_text()
+async def test_no_blocking_call_was_reported(server: Server, client: LangGraphClient) -> None:
+    await _begin(client)
+    log = await asyncio.to_thread(server.log.read_text)
     assert "BlockingError" not in log
     assert "Blocking call" not in log

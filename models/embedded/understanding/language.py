@@ -22,7 +22,7 @@ _APP_NOUN = (
 )
 _WRITING_VERB = (
     r"^(?:please |por favor,? |can you |could you |i (?:want|need) you to |quero que voce )?"
-    r"(?:write|draft|compose|explain|describe|summari[sz]e|translate|outline|prepare|tell|propose|essay|"
+    r"(?:write|draft|compose|compare|comparar|contrast|explain|describe|summari[sz]e|translate|outline|prepare|tell|propose|essay|"
     r"escreva|escrever|redija|redigir|explique|explicar|descreva|descrever|resuma|resumir|traduza|traduzir|elabore|"
     r"elaborar|conte|proponha|what|why|how|who|o que|por que|como|quem)\b"
 )

@@ -64,17 +64,15 @@ def _repeated(way: Callable[[Path], float], times: int) -> Iterator[float]:
             yield way(Path(folder))
 
 
-def measure(dags: Sequence[Dag], choice: Choice, say: Callable[[str], None]) -> list[Section]:
-    """Return a section for each number of slots."""
+def measure(dags: Sequence[Dag], choice: Choice, say: Callable[[str], None]) -> Iterator[Section]:
+    """Yield a section for each number of slots."""
     scaled = [dag.scaled(choice.critical_path) for dag in dags]
-    sections = []
     for slots in choice.slots:
         found = []
         for number, dag in enumerate(scaled, 1):
             say(f"{slots or 'unlimited'} slots, graph {number} of {len(scaled)}: {dag.name}")
             found.append({"dag": dag.name, "tasks": dag.size, "seconds": measure_dag(dag, slots, choice)})
-        sections.append(_section(found, slots, choice))
-    return sections
+        yield _section(found, slots, choice)
 
 
 def _section(found: list[dict[str, Any]], slots: int | None, choice: Choice) -> Section:

@@ -90,7 +90,7 @@ class GuardedGraph(CompiledStateGraph[Any, Any, Any, Any]):
     @asynccontextmanager
     async def _alease(self, config: RunnableConfig | None) -> AsyncIterator[None]:
         """Hold the lease; a server refuses file work in its loop, so a thread does it."""
-        lease = self._lease(config)
+        lease = await asyncio.to_thread(self._lease, config)
         await asyncio.to_thread(lease.__enter__)
         try:
             yield

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from langgraph.runtime import Runtime
-from matrioska.nodes.checks.contract import honour_complaints, value_complaints
 
+from matrioska.nodes.checks.contract import honour_complaints, value_complaints
 from matrioska.nodes.checks.syntax import syntax_complaint
 from matrioska.nodes.common import artifact_store, run_options
 from matrioska.nodes.jobs import load_job

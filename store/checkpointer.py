@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import tempfile
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,6 @@ from matrioska.store.lease import thread_lease
 
 #: Seconds to wait for another process's write before giving up.
 BUSY_SECONDS = 30.0
-_SQLITE_MAGIC = b"SQLite format 3\x00"
 # Marks the file as ours ("MTRK"), so that a foreign database is never written to.
 _APPLICATION_ID = 0x4D54524B
 # "execute:…|<module>.<stage>:…" is the namespace of a module subgraph.
@@ -70,14 +69,9 @@ class Checkpointer(SqliteSaver):
         self.path = path
         self.failure: StoreError | None = None
 
-    def get_next_version(self, current: int | None, channel: None) -> int:  # type: ignore[override]
-        """Return the version after ``current``.
-
-        Whole numbers where `SqliteSaver` has strings of 50 characters: those disambiguate
-        values that branches share, but SQLite keeps every checkpoint whole, and a third of it
-        would be versions.
-        """
-        return 1 if current is None else current + 1
+    def get_next_version(self, current: str | int | None, channel: None) -> str:
+        """Return the version after ``current``, in the form that a LangGraph server's own adapter counts on."""
+        return _version(1 if current is None else _number(current) + 1)
 
     @contextmanager
     def cursor(self, transaction: bool = True) -> Iterator[sqlite3.Cursor]:
@@ -121,9 +115,10 @@ class Checkpointer(SqliteSaver):
                 "configurable": {"thread_id": place["thread_id"], "checkpoint_ns": namespace, "checkpoint_id": latest}
             }
         found = super().get_tuple(config)
-        if found is not None:
-            _check_format(found, self.path)
-        return found
+        if found is None:
+            return None
+        _check_format(found, self.path)
+        return found._replace(checkpoint=_with_versions(found.checkpoint, _version))
 
     def _written_last(self, config: RunnableConfig) -> str | None:
         # Ids carry the time of day: after a clock that was set back, the highest is an old one.
@@ -167,7 +162,21 @@ class Checkpointer(SqliteSaver):
         # Collected first: its lock must not be held while the caller looks at what it got.
         for found in tuple(super().list(config, filter=filter, before=before, limit=limit)):
             _check_format(found, self.path)
-            yield found
+            yield found._replace(checkpoint=_with_versions(found.checkpoint, _version))
+
+    def put(
+        self,
+        config: RunnableConfig,
+        checkpoint: Checkpoint,
+        metadata: CheckpointMetadata,
+        new_versions: ChannelVersions,
+    ) -> RunnableConfig:
+        """See `SqliteSaver.put`.
+
+        Versions are written as numbers: as strings of 50 characters, once a channel and once
+        more a node, they would be a third of every checkpoint.
+        """
+        return super().put(config, _with_versions(checkpoint, _number), metadata, new_versions)
 
     async def aget_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
         """See `get_tuple`."""
@@ -231,6 +240,26 @@ class Checkpointer(SqliteSaver):
             return [row[0] for row in rows]
 
 
+def _number(version: str | int | float) -> int:
+    return int(str(version).split(".")[0])
+
+
+def _version(number: str | int | float) -> str:
+    return f"{_number(number):032}"
+
+
+def _with_versions(checkpoint: Checkpoint, convert: Callable[[Any], Any]) -> Checkpoint:
+    """Return a checkpoint with every version in it converted."""
+    return {
+        **checkpoint,
+        "channel_versions": {name: convert(version) for name, version in checkpoint["channel_versions"].items()},
+        "versions_seen": {
+            node: {name: convert(version) for name, version in seen.items()}
+            for node, seen in checkpoint["versions_seen"].items()
+        },
+    }
+
+
 def _check_format(found: CheckpointTuple, path: Path) -> None:
     saved = found.checkpoint.get("channel_values", {}).get("format", STATE_FORMAT)
     if not isinstance(saved, int) or saved > STATE_FORMAT:
@@ -264,24 +293,19 @@ def typed_error(path: Path, error: sqlite3.Error) -> StoreError:
 
 
 def _check_file(path: Path) -> None:
+    """Refuse what SQLite would silently take for a new database.
+
+    By name and size only: to open and close the file here would drop the locks of every
+    connection that this process already has on it, and another process could then take away
+    the log under them (sqlite.org/howtocorrupt.html, section 2.2).
+    """
     if path.is_dir():
         raise CorruptStoreError(f"{path} is a folder.", path=str(path), next_step="Name a database file.")
-    if not path.exists():
-        return
-    with path.open("rb") as stream:
-        head = stream.read(len(_SQLITE_MAGIC))
-    # SQLite takes an empty file for a new database and would start over without a word.
-    if not head:
+    if path.exists() and path.stat().st_size == 0:
         raise CorruptStoreError(
             f"The database {path} is empty: its content was lost.",
             path=str(path),
             next_step="Restore it from a backup, or delete the file to start anew.",
-        )
-    if head != _SQLITE_MAGIC:
-        raise CorruptStoreError(
-            f"The file {path} is not a SQLite database.",
-            path=str(path),
-            next_step="Restore it from a backup, or move it away to start anew.",
         )
 
 

@@ -34,13 +34,15 @@ def write_tree(folder: Path, files: Sequence[ArtifactRef], store: ArtifactStore)
     """
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        aside = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}-"))
+        # One name for each folder, so that what a kill left behind goes with the next delivery.
+        aside = folder.with_name(f".{folder.name}.part")
+        shutil.rmtree(aside, ignore_errors=True)
+        aside.mkdir()
         try:
             for ref in files:
                 place = resolve_below(aside, ref.path)
                 place.parent.mkdir(parents=True, exist_ok=True)
                 place.write_bytes(store.get(ref))
-            aside.chmod(0o755)
             _move_away(folder, store)
             aside.replace(folder)
         finally:

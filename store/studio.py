@@ -1,14 +1,17 @@
 """The checkpointer of a LangGraph server: the same database as the command line's.
 
 `langgraph.json` names `studio_checkpointer`, so that runs begun on the command line can be
-opened in Studio and the other way round.
+opened in Studio and the other way round. A server takes only UUIDs for threads, a person
+rather reads names: under a server a named thread goes by the UUID made from its name
+(RFC 9562, version 5).
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+import uuid
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import AbstractContextManager, asynccontextmanager
 from typing import Any
 
 from langchain_core.runnables import RunnableConfig
@@ -18,6 +21,16 @@ from matrioska.store.checkpointer import Checkpointer, open_checkpointer
 from matrioska.store.layout import Layout
 from matrioska.store.settings import load_settings
 
+_NAMESPACE = uuid.UUID("7e1f6b5c-53a5-5c1e-9d3b-6d6174726f73")
+
+
+def studio_thread_id(thread_id: str) -> str:
+    """Return the UUID under which a server knows a thread; one that is a UUID keeps it."""
+    try:
+        return str(uuid.UUID(thread_id))
+    except ValueError:
+        return str(uuid.uuid5(_NAMESPACE, thread_id))
+
 
 class ThreadedCheckpointer(Checkpointer):
     """`Checkpointer` whose async methods leave the event loop free.
@@ -25,6 +38,61 @@ class ThreadedCheckpointer(Checkpointer):
     A server refuses calls that block its loop (``BlockingError``), so here the hop to a
     thread, which `Checkpointer` saves, is paid.
     """
+
+    def own_name(self, thread_id: str) -> str:
+        """Return the name of the thread that a server knows by this UUID, else the UUID itself."""
+        named = {studio_thread_id(name): name for name in self.thread_ids()}
+        return named.get(thread_id, thread_id)
+
+    def _own(self, config: RunnableConfig) -> RunnableConfig:
+        place = config["configurable"]
+        return {**config, "configurable": {**place, "thread_id": self.own_name(str(place["thread_id"]))}}
+
+    def get_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
+        """See `Checkpointer.get_tuple`."""
+        found = super().get_tuple(self._own(config))
+        return _as_asked(found, config) if found is not None else None
+
+    def list(
+        self,
+        config: RunnableConfig | None,
+        *,
+        filter: dict[str, Any] | None = None,
+        before: RunnableConfig | None = None,
+        limit: int | None = None,
+    ) -> Iterator[CheckpointTuple]:
+        """See `Checkpointer.list`."""
+        if config is None:
+            yield from super().list(config, filter=filter, before=before, limit=limit)
+            return
+        for found in super().list(self._own(config), filter=filter, before=before, limit=limit):
+            yield _as_asked(found, config)
+
+    def put(
+        self,
+        config: RunnableConfig,
+        checkpoint: Checkpoint,
+        metadata: CheckpointMetadata,
+        new_versions: ChannelVersions,
+    ) -> RunnableConfig:
+        """See `Checkpointer.put`."""
+        written = super().put(self._own(config), checkpoint, metadata, new_versions)
+        written["configurable"]["thread_id"] = config["configurable"]["thread_id"]
+        return written
+
+    def put_writes(
+        self, config: RunnableConfig, writes: Sequence[tuple[str, Any]], task_id: str, task_path: str = ""
+    ) -> None:
+        """See `Checkpointer.put_writes`."""
+        super().put_writes(self._own(config), writes, task_id, task_path)
+
+    def delete_thread(self, thread_id: str) -> None:
+        """See `SqliteSaver.delete_thread`."""
+        super().delete_thread(self.own_name(thread_id))
+
+    def lease(self, thread_id: str) -> AbstractContextManager[None]:
+        """See `Checkpointer.lease`: the command line and the server exclude each other."""
+        return super().lease(self.own_name(thread_id))
 
     async def aget_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
         """See `Checkpointer.get_tuple`."""
@@ -40,8 +108,8 @@ class ThreadedCheckpointer(Checkpointer):
     ) -> AsyncIterator[CheckpointTuple]:
         """See `Checkpointer.list`."""
 
-        def collect() -> list[CheckpointTuple]:
-            return list(self.list(config, filter=filter, before=before, limit=limit))
+        def collect() -> tuple[CheckpointTuple, ...]:
+            return tuple(self.list(config, filter=filter, before=before, limit=limit))
 
         for found in await asyncio.to_thread(collect):
             yield found
@@ -69,6 +137,14 @@ class ThreadedCheckpointer(Checkpointer):
     async def adelete_for_runs(self, run_ids: Sequence[str]) -> None:
         """See `Checkpointer.delete_for_runs`."""
         await asyncio.to_thread(self.delete_for_runs, list(run_ids))
+
+
+def _as_asked(found: CheckpointTuple, asked: RunnableConfig) -> CheckpointTuple:
+    """Return what was found under the thread id that it was asked for by."""
+    for config in (found.config, found.parent_config):
+        if config is not None:
+            config["configurable"]["thread_id"] = asked["configurable"]["thread_id"]
+    return found
 
 
 @asynccontextmanager

@@ -89,7 +89,10 @@ def told_value(prompt: str, key: str) -> dict[str, Any]:
     fences = read_fences(prompt)
     description = json.loads(fences["module"])["description"]
     marked = re.search(r"\[value:(\w+)\]", description)
-    value = {"functions": [f"{key.replace('.', '_').replace('-', '_')}_call"], "note": marked.group(1) if marked else ""}
+    value = {
+        "functions": [f"{key.replace('.', '_').replace('-', '_')}_call"],
+        "note": marked.group(1) if marked else "",
+    }
     if "[carry]" in description:
         value["carried"] = hashlib.sha256(fences["values"].encode()).hexdigest()
     return value
@@ -99,9 +102,11 @@ def good_answer(stage: str, module: str, prompt: str) -> str:
     """Return what a perfect model answers to any stage but the plan."""
     if stage == "assemble":
         parts = json.loads(read_fences(prompt)["modules"])
-        return "````markdown path=README.md\n# Project\n\n" + "".join(
-            f"- [{path}]({path})\n" for part in parts for path in part["files"]
-        ) + "````"
+        return (
+            "````markdown path=README.md\n# Project\n\n"
+            + "".join(f"- [{path}]({path})\n" for part in parts for path in part["files"])
+            + "````"
+        )
     values = {key: told_value(prompt, key) for key in wanted_keys(prompt)}
     if stage == "agree" or prompt.startswith("Stage: mend values"):
         return fenced(values)

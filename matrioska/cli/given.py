@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -148,7 +149,7 @@ def read_roles(given: list[str]) -> dict[str, str]:
     return roles
 
 
-def thread_not_found(thread_id: str, known: list[str]) -> ThreadNotFoundError:
+def thread_not_found(thread_id: str, known: Sequence[str]) -> ThreadNotFoundError:
     """Return the error for an unknown thread, with the nearest known one."""
     error = ThreadNotFoundError(line(thread_id, 80))
     if match := near_match(thread_id, known, 0.6):

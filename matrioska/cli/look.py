@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from matrioska.cli.main import COMPLETE
-from matrioska.cli.plan_view import modules_table, show_layers, show_repair
+from matrioska.cli.plan_view import modules_table, show_layers
 from matrioska.cli.report import as_json as report_json
 from matrioska.cli.report import faults, next_commands, show_faults, summary_lines
 from matrioska.cli.resume import check_module
@@ -142,9 +142,6 @@ def _show_run(ui: Ui, place: Place, report: RunReport) -> None:
     )
     if faults(report):
         show_faults(ui, report)
-    for found in report.waiting:
-        if found.get("kind") == "repair":
-            show_repair(ui.out, found)
     commands = next_commands(report, place.command)
     if commands:
         ui.say("\nGo on with:" if len(commands) == 1 else "\nIt waits for you. Go on with one of:")

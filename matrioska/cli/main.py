@@ -31,8 +31,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     if "matrioska.cli.ui" in sys.modules:
         # An earlier call in this process left its own behind.
         sys.modules["matrioska.cli.ui"].forget()
-    restore = catch_signals()
+    restore: Callable[[], None] = _nothing
     try:
+        restore = catch_signals()
         code = _bounded(arguments)
     except KeyboardInterrupt:
         code = INTERRUPTED
@@ -41,6 +42,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         _ignore_signals() if argv is None else restore()
     if code == INTERRUPTED and not _said_more() and sys.stderr is not None:
         sys.stderr.write("\nStopped before anything was begun.\n")
+    if code == INTERRUPTED and argv is None:
+        # Python would end by SIGINT, were the exception ever inside an `exec`, caught or not.
+        leave_now(code)
     return code
 
 
@@ -50,7 +54,7 @@ def catch_signals() -> Callable[[], None]:
         before = {name: signal.signal(name, _interrupt) for name in (signal.SIGINT, signal.SIGTERM)}
     except ValueError:
         # Not the main thread: whoever runs us there keeps the signals.
-        return lambda: None
+        return _nothing
 
     def restore() -> None:
         for name, handler in before.items():
@@ -58,6 +62,20 @@ def catch_signals() -> Callable[[], None]:
             signal.signal(name, handler if handler is not None else signal.SIG_DFL)
 
     return restore
+
+
+def _nothing() -> None:
+    """Undo nothing."""
+
+
+def leave_now(code: int) -> NoReturn:
+    """End the process at once, without waiting for threads that still work for what was stopped."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (OSError, ValueError, AttributeError):
+            continue
+    os._exit(code)
 
 
 def _ignore_signals() -> None:

@@ -11,13 +11,14 @@ from rich.text import Text
 
 from matrioska.cli.main import COMPLETE, FAILED, INTERRUPTED, WAITING
 from matrioska.cli.plan_view import show_plan, show_repair
-from matrioska.cli.text import count, duration, line, listed, plain, quoted, size
+from matrioska.cli.text import count, duration, line, listed, listed_within, plain, quoted, size
 from matrioska.cli.ui import Ui
 from matrioska.runs import RunReport
 from matrioska.state.results import Deliverable
 
 Command = Callable[..., str]
 _MOST_FAULTS = 20
+_WIDEST_LIST = 70
 _HEADS = {
     "complete": ("✅", "green", "complete"),
     "partial": ("🟡", "yellow", "partly done"),
@@ -117,7 +118,7 @@ def summary_lines(report: RunReport, seconds: float) -> list[tuple[str, str, str
         rows.append(("📁", "folder", deliverable.folder))
         rows.append(("📦", "zip", deliverable.archive))
     if shared := values.get("shared_state"):
-        rows.append(("📋", "whiteboard", listed(sorted(shared))))
+        rows.append(("📋", "whiteboard", listed_within(sorted(shared), _WIDEST_LIST)))
     rows.append(("🧵", "thread", report.thread_id))
     usage = values.get("usage") or {}
     spent = int(usage.get("input_tokens", 0)) + int(usage.get("output_tokens", 0))

@@ -215,6 +215,6 @@ def _longest(texts: list[str]) -> int:
 
 
 def _totals(progress: Progress, now: float) -> Text:
-    told = [f"{number} {phase.value}" for phase, number in progress.counts().items()]
-    told += [duration(now - progress.began), count(progress.tokens, "token")]
+    told = [duration(now - progress.began), count(progress.tokens, "token")]
+    told += [f"{number} {phase.value}" for phase, number in progress.counts().items()]
     return Text(" · ".join(told), "dim", no_wrap=True, overflow="ellipsis")

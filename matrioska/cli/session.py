@@ -16,11 +16,11 @@ from langchain_core.runnables import RunnableConfig
 
 from matrioska.cli.approve import ask_person
 from matrioska.cli.given import thread_not_found
-from matrioska.cli.main import INTERRUPTED
+from matrioska.cli.main import INTERRUPTED, leave_now
 from matrioska.cli.progress import Progress
 from matrioska.cli.report import exit_code, show_interrupted, show_result, show_waiting
 from matrioska.cli.screen import Screen, make_screen
-from matrioska.cli.signals import Stopped, Stopper, leave_now
+from matrioska.cli.signals import Stopped, Stopper
 from matrioska.cli.text import command
 from matrioska.cli.ui import Ui
 from matrioska.runs import RunReport, Runs, open_runs

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import sys
+import threading
+import time
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -20,6 +21,8 @@ GRACE_VARIABLE = "MATRIOSKA_GRACE_SECONDS"
 _GRACE = 10.0
 # A task that does not even end when cancelled is left behind after this long.
 _PATIENCE = 5.0
+# A signal that was not noticed after this long is sent again.
+_NOTICED = 0.1
 
 
 class Stopped(Exception):  # noqa: N818 - no error: the person asked for it
@@ -97,7 +100,8 @@ class Stopper:
         try:
             if self.requested:
                 raise KeyboardInterrupt
-            yield
+            with _insisting():
+                yield
         finally:
             undo()
             self._listen()
@@ -160,11 +164,29 @@ class Stopper:
         self._task.cancel()
 
 
-def leave_now(code: int) -> None:
-    """End the process without waiting for threads that still compute for a run that was cancelled."""
-    for stream in (sys.stdout, sys.stderr):
-        try:
-            stream.flush()
-        except (OSError, ValueError):
-            continue
-    os._exit(code)
+@contextmanager
+def _insisting() -> Iterator[None]:
+    """Send a signal again that Python did not notice: one that comes just before a read blocks waits for a key."""
+    if not hasattr(signal, "pthread_kill"):
+        yield
+        return
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    before = signal.set_wakeup_fd(writer)
+    asker, handled = threading.get_ident(), len(main.seen)
+
+    def insist() -> None:
+        while number := os.read(reader, 1):
+            time.sleep(_NOTICED)
+            if number[0] in (signal.SIGINT, signal.SIGTERM) and len(main.seen) == handled:
+                signal.pthread_kill(asker, number[0])
+
+    watcher = threading.Thread(target=insist, name="matrioska-signals", daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        signal.set_wakeup_fd(before)
+        os.close(writer)
+        watcher.join()
+        os.close(reader)

@@ -69,6 +69,15 @@ def listed(names: Iterable[str], limit: int = 8) -> str:
     return ", ".join(every[:limit]) + rest
 
 
+def listed_within(names: Iterable[str], width: int) -> str:
+    """Return names joined by commas, as many as fit ``width`` columns and at least one; the rest are counted."""
+    every, fitting, used = list(names), 0, 0
+    while fitting < len(every) and (fitting == 0 or used + len(every[fitting]) + 2 <= width):
+        used += len(line(every[fitting], 80)) + 2
+        fitting += 1
+    return listed(every, fitting)
+
+
 def command(*words: str, base_path: str | None = None) -> str:
     """Return a ``matrioska`` command line that can be pasted into a shell.
 

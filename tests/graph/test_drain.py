@@ -12,6 +12,7 @@ from langgraph.errors import GraphDrained
 from langgraph.runtime import RunControl
 
 from matrioska.graph import open_graph
+from matrioska.store.checkpointer import Checkpointer
 from tests.graph.conftest import Start
 from tests.support import Author, Driven, chain, plan, reader, spec
 
@@ -32,8 +33,7 @@ def _drained(driven: Driven, author: Author, stop_at: str) -> Counter[str]:
     with pytest.raises(GraphDrained):
         driven.run("Do it.", control=control)
     author.model.script = script
-    made = Counter(author.calls())
-    return made
+    return Counter(author.calls())
 
 
 @pytest.mark.parametrize("stop_at", ["plan", "agree a", "produce a", "produce m3", "assemble"])
@@ -77,7 +77,10 @@ async def test_cancelling_stops_at_once_and_a_resume_goes_on(tmp_path: Path) -> 
     with open_graph(tmp_path / "runs.sqlite") as graph:
         driven = Driven(graph, "async", tmp_path, author.model)
         running = asyncio.ensure_future(graph.ainvoke({"task": "Do it."}, driven.config, context=driven.context))
-        while author.asked.total() < 5:
+        saver = graph.checkpointer
+        assert isinstance(saver, Checkpointer)
+        ended = "SELECT COUNT(*) FROM writes WHERE channel = '__return__'"
+        while saver.conn.execute(ended).fetchone() != (4,):  # noqa: ASYNC110
             await asyncio.sleep(0.005)
         running.cancel()
         with pytest.raises(asyncio.CancelledError):

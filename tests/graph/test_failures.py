@@ -9,8 +9,10 @@ from langgraph.types import Command
 
 from matrioska.state.errors import ModelError, StoreError
 from matrioska.store.artifacts import ArtifactStore
-from tests.graph.conftest import Start
+from tests.graph.conftest import DIAGONAL, Start
 from tests.support import Author, Driven, chain, fenced, file_block, good_answer, plan, reader, spec
+
+pytestmark = DIAGONAL
 
 REFUSED = ModelError("no such model", next_step="Choose another.")
 # Values known only at the end, so that a failure is one of the values' writer.
@@ -57,7 +59,9 @@ def test_the_blocked_name_what_blocks_them_and_a_retry_runs_only_those(start: St
 
 
 def test_blocked_names_reach_through_several_modules(start: Start) -> None:
-    author = Author(plan(spec("a"), spec("b", "a"), spec("c", "b"), spec("z"), spec("d", "c", "z")), {"produce a": REFUSED})
+    author = Author(
+        plan(spec("a"), spec("b", "a"), spec("c", "b"), spec("z"), spec("d", "c", "z")), {"produce a": REFUSED}
+    )
     author.told["produce z"] = REFUSED
     driven = start(author)
     driven.run("Do it.")
@@ -189,9 +193,10 @@ def test_a_person_goes_on_without(start: Start, dialect: str) -> None:
 def test_a_faulty_edit_is_asked_for_again_with_the_complaints(start: Start) -> None:
     driven = _asked(start, _fails_once())
     architecture = driven.state().values["architecture"]
-    cyclic = {**architecture, "modules": [
-        {**m, "dependencies": ["next"]} if m["id"] == "base" else m for m in architecture["modules"]
-    ]}
+    cyclic = {
+        **architecture,
+        "modules": [{**m, "dependencies": ["next"]} if m["id"] == "base" else m for m in architecture["modules"]],
+    }
     driven.answer(cyclic)
     (found,) = driven.state().interrupts
     assert any("cycle" in complaint for complaint in found.value["complaints"])
@@ -211,7 +216,9 @@ def test_a_retry_that_fails_again_asks_again(start: Start) -> None:
 
 
 def test_an_unusable_answer_is_sent_back_with_the_exact_complaint(start: Start) -> None:
-    author = Author(plan(spec("a"), spec("b")), {"produce a": "I would rather chat.", "mend a": file_block("a.txt", "A")})
+    author = Author(
+        plan(spec("a"), spec("b")), {"produce a": "I would rather chat.", "mend a": file_block("a.txt", "A")}
+    )
     driven = start(author)
     assert driven.run("Do it.")["status"] == "complete"
     (prompt,) = author.prompts("mend", "a")
@@ -234,7 +241,10 @@ def test_mends_are_bounded_and_the_raw_answer_is_kept(start: Start, mends: int) 
 def test_missing_values_can_be_mended_by_themselves(start: Start) -> None:
     author = Author(
         plan(reader("a", contract_first=False), reader("b", "a")),
-        {"produce a": file_block("a.txt", "call"), "mend a": '```json contract\n{"a.api": {"functions": ["call"]}}\n```'},
+        {
+            "produce a": file_block("a.txt", "call"),
+            "mend a": '```json contract\n{"a.api": {"functions": ["call"]}}\n```',
+        },
     )
     driven = start(author)
     assert driven.run("Do it.")["status"] == "complete"
@@ -351,7 +361,9 @@ def test_refinement_is_bounded(start: Start, rounds: int) -> None:
 
 
 def test_a_refinement_that_does_not_help_is_not_repeated(start: Start) -> None:
-    author = Author(plan(spec("a"), spec("b")), {"produce a": file_block("a.md", _LINKS), "mend a": file_block("a.md", _LINKS)})
+    author = Author(
+        plan(spec("a"), spec("b")), {"produce a": file_block("a.md", _LINKS), "mend a": file_block("a.md", _LINKS)}
+    )
     driven = start(author, refine_rounds=5)
     assert driven.run("Do it.")["status"] == "partial"
     assert author.model.count("mend", "a") == 1
@@ -360,7 +372,9 @@ def test_a_refinement_that_does_not_help_is_not_repeated(start: Start) -> None:
 # -- the disk ------------------------------------------------------------------------------
 
 
-def test_a_full_disk_stops_the_run_early_and_a_resume_finishes_it(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_stops_the_run_early_and_a_resume_finishes_it(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
     author = Author(plan(*(spec(f"m{n:02}") for n in range(40))), latency=0.002)
     driven = start(author, slots=2)
     put = ArtifactStore.put

@@ -35,6 +35,11 @@ def _at(driven: Driven, node: str) -> dict[str, Any]:
     return dict(found.config)
 
 
+def _history(driven: Driven) -> dict[str, Any]:
+    states = driven.graph.get_state_history(driven.config)
+    return {state.config["configurable"]["checkpoint_id"]: state.values for state in states}
+
+
 @pytest.mark.parametrize(
     ("node", "made"),
     [
@@ -49,12 +54,14 @@ def test_going_back_in_time_runs_on_from_there(start: Start, node: str, made: li
     author = Author(chain(3))
     driven = start(author)
     first = driven.run("Do it.")
-    history = {s.config["configurable"]["checkpoint_id"]: s.values for s in driven.graph.get_state_history(driven.config)}
+    history = {
+        s.config["configurable"]["checkpoint_id"]: s.values for s in driven.graph.get_state_history(driven.config)
+    }
     author.calls()
     again = driven.run(None, _at(driven, node))
     assert author.calls() == made
     assert delivered(again["deliverable"]["folder"]) == delivered(first["deliverable"]["folder"])
-    after = {s.config["configurable"]["checkpoint_id"]: s.values for s in driven.graph.get_state_history(driven.config)}
+    after = _history(driven)
     assert {key: after[key] for key in history} == history
     assert len(after) > len(history)
     assert driven.state().values["status"] == "complete"

@@ -14,7 +14,6 @@ from typing import Any
 
 import pytest
 
-from matrioska.graph import open_graph
 from matrioska.store.checkpointer import open_checkpointer
 from tests.graph import killable
 from tests.support import MODES, delivered
@@ -102,7 +101,9 @@ def _recorded(base: Path, whole: Counter[str]) -> Counter[str]:
     if "" not in latest:
         return Counter()
     channels = set(latest[""].checkpoint["channel_values"]) | {write[1] for write in latest[""].pending_writes}
-    recorded = Counter({name: 1 for name, sign in (("plan", "architecture"), ("assemble", "deliverable")) if sign in channels})
+    recorded = Counter(
+        {name: 1 for name, sign in (("plan", "architecture"), ("assemble", "deliverable")) if sign in channels}
+    )
     for namespace, found in latest.items():
         if namespace:
             recorded += _recorded_of(namespace, found, returned, whole)

@@ -6,8 +6,10 @@ from itertools import pairwise
 
 import pytest
 
-from tests.graph.conftest import Start
+from tests.graph.conftest import DIAGONAL, Start
 from tests.support import Author, chain, plan, reader, spec
+
+pytestmark = DIAGONAL
 
 
 def test_readers_start_when_the_contract_is_agreed(start: Start) -> None:

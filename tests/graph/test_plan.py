@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 
 from matrioska.state.errors import ModelError, TaskError
-from tests.graph.conftest import Start
+from tests.graph.conftest import DIAGONAL, Start
 from tests.support import Author, Driven, chain, fenced, plan, reader, spec
+
+pytestmark = DIAGONAL
 
 
 @pytest.mark.parametrize(

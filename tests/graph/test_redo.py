@@ -140,5 +140,3 @@ def test_a_broken_plan_set_from_outside_is_refused_and_the_run_can_go_on(start: 
     driven.update({"architecture": architecture}, as_node="approval")
     assert driven.run(None)["status"] == "complete"
     assert author.calls() == ["assemble"]
-
-

@@ -149,14 +149,18 @@ def test_a_chain_of_contracts_lets_the_long_work_run_side_by_side() -> None:
 
 
 def test_files_that_are_read_are_waited_for_but_only_by_the_work() -> None:
-    found = _needs(plan(reader("a"), reader("b", artifact_reads=["a"]), spec("c", "b", shared_state_reads=["b.api", "a.api"])))
+    found = _needs(
+        plan(reader("a"), reader("b", artifact_reads=["a"]), spec("c", "b", shared_state_reads=["b.api", "a.api"]))
+    )
     assert found["b.agree"] == ()
     assert found["b.produce"] == ("a.agree", "a.produce", "b.agree")
     assert found["c.produce"] == ("a.agree", "b.agree")
 
 
 def test_values_known_afterwards_are_waited_for_to_the_end() -> None:
-    found = _needs(plan(reader("a", contract_first=False), reader("b", "a"), spec("c", "b", shared_state_reads=["b.api"])))
+    found = _needs(
+        plan(reader("a", contract_first=False), reader("b", "a"), spec("c", "b", shared_state_reads=["b.api"]))
+    )
     assert found == {
         "a.produce": (),
         "b.agree": ("a.produce",),

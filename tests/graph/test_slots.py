@@ -35,7 +35,9 @@ async def test_the_highest_rank_is_served_first() -> None:
             await asyncio.sleep(0)
 
     async with slots.ahold(9, "first"):
-        waiting = [asyncio.ensure_future(work(rank, name)) for rank, name in ((1, "low"), (3, "high"), (2, "mid"), (3, "also"))]
+        waiting = [
+            asyncio.ensure_future(work(rank, name)) for rank, name in ((1, "low"), (3, "high"), (2, "mid"), (3, "also"))
+        ]
         await asyncio.sleep(0)
     await asyncio.gather(*waiting)
     assert order == ["also", "high", "mid", "low"]

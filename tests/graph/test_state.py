@@ -94,9 +94,13 @@ def test_files_are_no_part_of_the_state(tmp_path: Path) -> None:
 
 def test_strings_that_databases_refuse_never_arrive(start: Start) -> None:
     nasty = "nul \\u0000 escape \\u001b[31m surrogate \\ud800 end"
-    answer = f'```json contract\n{{"a.api": {{"functions": ["f"], "text": "{nasty}"}}}}\n```\n' + file_block("a.txt", "f")
+    answer = f'```json contract\n{{"a.api": {{"functions": ["f"], "text": "{nasty}"}}}}\n```\n' + file_block(
+        "a.txt", "f"
+    )
     author = Author(
-        plan(spec("a", shared_state_writes=["a.api"], contract_first=False), spec("b", "a", shared_state_reads=["a.api"])),
+        plan(
+            spec("a", shared_state_writes=["a.api"], contract_first=False), spec("b", "a", shared_state_reads=["a.api"])
+        ),
         {"produce a": answer},
     )
     driven = start(author)

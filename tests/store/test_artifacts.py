@@ -48,7 +48,12 @@ def test_equal_contents_are_kept_once(store: ArtifactStore) -> None:
 
 @pytest.mark.parametrize(
     ("path", "media"),
-    [("a.md", "text/markdown"), ("a.yml", "application/yaml"), ("a.sql", "application/sql"), ("a", "application/octet-stream")],
+    [
+        ("a.md", "text/markdown"),
+        ("a.yml", "application/yaml"),
+        ("a.sql", "application/sql"),
+        ("a", "application/octet-stream"),
+    ],
 )
 def test_media_types_do_not_depend_on_the_machine(store: ArtifactStore, path: str, media: str) -> None:
     assert store.put(path, b"x").media_type == media
@@ -56,7 +61,20 @@ def test_media_types_do_not_depend_on_the_machine(store: ArtifactStore, path: st
 
 @pytest.mark.parametrize(
     "path",
-    ["", "/etc/passwd", "../up", "a/../../up", "a\\b", "a\0b", "C:x", "C:/x", ".git/hooks/x", "GIT~1/x", "con", "x" * 300],
+    [
+        "",
+        "/etc/passwd",
+        "../up",
+        "a/../../up",
+        "a\\b",
+        "a\0b",
+        "C:x",
+        "C:/x",
+        ".git/hooks/x",
+        "GIT~1/x",
+        "con",
+        "x" * 300,
+    ],
 )
 def test_unsafe_paths_are_refused_before_anything_is_written(store: ArtifactStore, path: str) -> None:
     with pytest.raises(UnsafePathError):

@@ -215,7 +215,7 @@ def test_a_newer_format_is_refused_and_nothing_changes(tmp_path: Path, mode: str
         assert isinstance(saver, Checkpointer)
         before = list(saver.conn.iterdump())
         for act in (driven.run, driven.state, lambda: driven.update({}, as_node="approval")):
-            with pytest.raises(NewerFormatError, match="format 99.*Upgrade"):
+            with pytest.raises(NewerFormatError, match=r"format 99.*Upgrade"):
                 act()
         with pytest.raises(NewerFormatError):
             list(graph.get_state_history(driven.config))

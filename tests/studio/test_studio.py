@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 from langgraph_sdk.client import LangGraphClient
 
+from matrioska.store.studio import studio_thread_id
 from tests.studio.conftest import ROOT, Server
 
 TASK = "Create a library management system with dashboard"
@@ -119,13 +121,25 @@ async def test_a_run_of_the_command_line_opens_here(server: Server, client: Lang
         subprocess.run, command, env=environment, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=120
     )
     assert ended.returncode == 3, ended.stderr
-    # Thread ids of the server are UUIDs unless given: this is how Studio attaches a run.
-    await client.threads.create(thread_id="from-cli", graph_id="matrioska", if_exists="do_nothing")
-    state = await client.threads.get_state("from-cli")
+    found: list[Any] = []
+    for _ in range(100):
+        found = await client.threads.search(metadata={"name": "from-cli"})
+        if found:
+            break
+        await asyncio.sleep(0.2)
+    (listed,) = found
+    thread = listed["thread_id"]
+    assert thread == studio_thread_id("from-cli")
+    state = await client.threads.get_state(thread)
     assert state["next"] == ["approval"]
-    await client.runs.wait("from-cli", "matrioska", command={"resume": True})
-    state = await client.threads.get_state("from-cli")
+    await client.runs.wait(thread, "matrioska", command={"resume": True})
+    state = await client.threads.get_state(thread)
     assert state["values"]["status"] == "complete"
+    command = [sys.executable, "-m", "matrioska", "show", "from-cli", "--json", "--base-path", str(server.base)]
+    shown = await asyncio.to_thread(
+        subprocess.run, command, env=environment, capture_output=True, text=True, timeout=60, check=True
+    )
+    assert json.loads(shown.stdout)["status"] == "complete"
 
 
 async def test_no_blocking_call_was_reported(server: Server, client: LangGraphClient) -> None:

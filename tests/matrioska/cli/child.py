@@ -12,6 +12,7 @@ import fcntl
 import os
 import sys
 import termios
+from collections.abc import Callable
 from pathlib import Path
 
 from matrioska.cli import main
@@ -38,6 +39,12 @@ if os.environ.get("CHILD_TERMINAL"):
 if os.environ.get("CHILD_AUTHOR"):
     play()
 if os.environ.get("CHILD_READY"):
-    main.catch_signals()
-    os.write(2, b"ready\n")
+    catch_signals = main.catch_signals
+
+    def catch_and_say() -> Callable[[], None]:
+        restore = catch_signals()
+        os.write(2, b"ready\n")
+        return restore
+
+    main.catch_signals = catch_and_say
 sys.exit(main.main())

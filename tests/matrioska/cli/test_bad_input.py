@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import sqlite3
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from matrioska.store.layout import unwritable
 from tests.support import Author, chain, plan, spec
 
 TASK = "Compare SQLite and PostgreSQL for a small shop"
@@ -275,3 +277,17 @@ def test_an_unexpected_fault_is_one_line_that_asks_for_a_report(
     monkeypatch.setenv("MATRIOSKA_DEBUG", "1")
     with pytest.raises(AssertionError, match="Traceback"):
         cli("run", TASK)
+
+
+def test_a_full_disk_stops_the_run_and_says_how_to_go_on(cli, author: Author, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as full:
+
+        def put(store: object, *given: object) -> None:
+            raise unwritable(Path("objects"), OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))
+
+        full.setattr("matrioska.store.artifacts.ArtifactStore.put_text", put)
+        ended = cli("run", "-y", "-t", "one", "--base-path", "here", TASK, author=author)
+    _refused(ended, 1, "No space left on device", "Free some space", "matrioska resume one --base-path here")
+    author.calls()
+    assert cli("resume", "one", "--base-path", "here").code == 0
+    assert "plan" not in author.calls(), "what was saved before is not done again"

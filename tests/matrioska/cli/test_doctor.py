@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import tomllib
 from pathlib import Path
@@ -106,7 +105,7 @@ def test_init_refuses_to_overwrite(cli, tmp_path: Path) -> None:
 
 def test_init_where_nothing_can_be_written(cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").touch()
-    monkeypatch.setenv("MATRIOSKA_CONFIG", os.path.join("file", "matrioska.toml"))
+    monkeypatch.setenv("MATRIOSKA_CONFIG", "file/matrioska.toml")
     ended = cli("init")
     assert ended.code == 1
     assert "Cannot write to" in ended.err

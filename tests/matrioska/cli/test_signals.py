@@ -42,9 +42,7 @@ def test_in_the_first_moments(spawn, cli, number: signal.Signals, delay: float) 
     ("moment", "number"),
     [("architect", SIGTERM), ("m0 agreeing", SIGINT), ("m1 producing", SIGTERM), ("assemble", SIGINT)],
 )
-def test_while_it_works_it_stops_after_the_step_and_resumes(
-    spawn, cli, number: signal.Signals, moment: str
-) -> None:
+def test_while_it_works_it_stops_after_the_step_and_resumes(spawn, cli, number: signal.Signals, moment: str) -> None:
     process = spawn("run", "-y", "-t", "one", TASK, child=True, CHILD_AUTHOR="chain", CHILD_SLOW="0.3")
     process.wait_for(moment)
     process.popen.send_signal(number)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from matrioska.cli.text import command, count, duration, line, listed, local_time, plain, size
+from matrioska.cli.text import command, count, duration, line, listed, listed_within, local_time, plain, size
 
 
 @pytest.mark.parametrize(
@@ -46,6 +46,9 @@ def test_accents_stay() -> None:
 
 def test_long_lists_are_counted() -> None:
     assert listed(["a", "b", "c"], 2) == "a, b and 1 more"
+    assert listed_within(["alpha", "beta", "gamma"], 13) == "alpha, beta and 1 more"
+    assert listed_within(["a" * 40], 10) == "a" * 40
+    assert listed_within([], 10) == ""
 
 
 @given(st.text(alphabet=st.characters(blacklist_categories=("Cs",), blacklist_characters="\x00"), min_size=1))

@@ -1,0 +1,58 @@
+"""What rides along with a LangGraph server: runs of the command line show in Studio's list.
+
+`langgraph.json` mounts `app`. A server lists only the threads that were made through its own
+API, so while it runs, every thread of the database is made known to it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+
+from langgraph_sdk import get_client
+from langgraph_sdk.errors import LangGraphError
+from starlette.applications import Starlette
+
+from matrioska.store.studio import ThreadedCheckpointer, studio_checkpointer, studio_thread_id
+
+GRAPH = "matrioska"
+#: Seconds between two looks into the database.
+INTERVAL = 3.0
+
+
+async def attach_threads(saver: ThreadedCheckpointer, known: set[str]) -> None:
+    """Make the threads of the database known to the server, but those in ``known``; adds to it."""
+    client = get_client()
+    for name in await asyncio.to_thread(saver.thread_ids):
+        if name not in known:
+            thread_id = studio_thread_id(name)
+            await client.threads.create(
+                thread_id=thread_id, graph_id=GRAPH, metadata={"name": name}, if_exists="do_nothing"
+            )
+            known.add(name)
+
+
+async def _attach_again_and_again() -> None:
+    known: set[str] = set()
+    async with studio_checkpointer() as saver:
+        while True:
+            # The server answers itself only once it has started; the next look will do.
+            with suppress(LangGraphError, OSError):
+                await attach_threads(saver, known)
+            await asyncio.sleep(INTERVAL)
+
+
+@asynccontextmanager
+async def lifespan(app: Starlette) -> AsyncIterator[None]:
+    """Attach threads for as long as the server runs."""
+    attaching = asyncio.create_task(_attach_again_and_again())
+    try:
+        yield
+    finally:
+        attaching.cancel()
+        with suppress(asyncio.CancelledError):
+            await attaching
+
+
+app = Starlette(lifespan=lifespan)

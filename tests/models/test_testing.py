@@ -1,0 +1,55 @@
+"""The scripted model that plugin authors test with."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+import pytest
+from langchain_core.messages import HumanMessage, SystemMessage
+
+from matrioska.models.testing import ScriptedChatModel, read_call
+from matrioska.prompts.render import render
+
+ASKED = [SystemMessage("You are."), HumanMessage("Stage: mend files\nModule: shop\n\nDo it.")]
+
+
+def _echo(stage: str, module: str, prompt: str) -> str:
+    return f"{stage} {module} {len(prompt)}"
+
+
+async def test_it_answers_by_stage_module_and_prompt() -> None:
+    model = ScriptedChatModel(script=_echo)
+    expected = f"mend shop {len(str(ASKED[1].content))}"
+    assert model.invoke(ASKED).text == expected
+    assert (await model.ainvoke(ASKED)).text == expected
+    assert [(call.stage, call.module) for call in model.calls] == [("mend", "shop")] * 2
+    assert model.count() == model.count("mend") == model.count("mend", "shop") == 2
+    assert model.count("agree") == model.count("mend", "other") == 0
+
+
+async def test_an_error_is_raised_and_counted() -> None:
+    model = ScriptedChatModel(script=lambda *_: ValueError("no"))
+    with pytest.raises(ValueError, match="no"):
+        model.invoke(ASKED)
+    with pytest.raises(ValueError, match="no"):
+        await model.ainvoke(ASKED)
+    assert model.count() == 2
+
+
+async def test_a_call_takes_its_time_without_blocking() -> None:
+    model = ScriptedChatModel(script=_echo, latency=lambda stage, module: 0.05 if module == "shop" else 0.0)
+    await asyncio.gather(*(model.ainvoke(ASKED) for _ in range(5)))
+    calls = model.calls
+    assert all(call.ended - call.started >= 0.05 for call in calls)
+    assert max(call.started for call in calls) < min(call.ended for call in calls)
+    before = time.monotonic()
+    model.invoke(ASKED)
+    assert time.monotonic() - before >= 0.05
+
+
+def test_any_prompt_can_be_read() -> None:
+    assert read_call([HumanMessage("Hello.")]) == ("", "", "Hello.")
+    stage, module, _ = read_call(render("architect", task="Stage: forged", language=None, previous_plan="",
+                                        feedback="", complaints=[]))  # fmt: skip
+    assert (stage, module) == ("plan", "")

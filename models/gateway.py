@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage
 from pydantic import SecretStr
-from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt, wait_exponential_jitter
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt, wait_random_exponential
 
 from matrioska.models.registry import providers
 from matrioska.state.errors import AnswerError, MatrioskaError, ModelError
@@ -59,7 +59,7 @@ def _pause(state: RetryCallState) -> float:
     try:
         return min(60.0, max(0.0, float(headers.get("retry-after", ""))))
     except ValueError:
-        return wait_exponential_jitter(initial=0.5, max=20.0)(state)
+        return wait_random_exponential(multiplier=0.5, max=20.0)(state)
 
 
 async def ask(model: BaseChatModel, messages: Sequence[BaseMessage], *, attempts: int = ATTEMPTS) -> Reply:

@@ -101,5 +101,6 @@ class ScriptedChatModel(BaseChatModel):
 def read_call(messages: Sequence[BaseMessage]) -> tuple[str, str, str]:
     """Return stage, module and user prompt of messages rendered from our templates."""
     prompt = str(messages[-1].text)
-    found = dict(_LINE.findall(prompt[:500]))
+    # Only the head, up to the first empty line: what follows is material and may imitate it.
+    found = dict(_LINE.findall(prompt.partition("\n\n")[0]))
     return found.get("Stage", "").split(" ")[0], found.get("Module", ""), prompt

@@ -62,7 +62,7 @@ def test_missing_folders_are_made(tmp_path: Path) -> None:
     ("content", "says"),
     [
         (b"", "is empty"),
-        (b"not a database, but long enough to be taken for one", "not a SQLite database"),
+        (b"not a database, but long enough to be taken for one", "not a SQLite file"),
         (b"SQLite format 3\x00" + os.urandom(4096), "damaged|cannot be used"),
     ],
     ids=["empty", "garbage", "header only"],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -127,27 +128,40 @@ def summary_lines(report: RunReport, seconds: float) -> list[tuple[str, str, str
     return [row for row in rows if row[2]]
 
 
-def faults(report: RunReport) -> list[tuple[str, str]]:
-    """Return what went wrong, with the next step where one is known: the run's error, failures, findings."""
+@dataclass(frozen=True)
+class Fault:
+    """Something that went wrong."""
+
+    message: str
+    next_step: str = ""
+    warning: bool = False
+    """It does not keep the run from being complete."""
+
+
+def faults(report: RunReport) -> list[Fault]:
+    """Return what went wrong, the worst first: the run's error, failed and blocked modules, findings, warnings."""
     values = report.values
-    found: list[tuple[str, str]] = []
-    if error := values.get("error"):
-        found.append((str(error.get("message", "")), str(error.get("next_step", ""))))
-    for module, result in sorted((values.get("results") or {}).items()):
-        if result["status"] == "failed":
-            error = result.get("error") or {}
-            found.append(
-                (f"{module} failed: {error.get('message', 'no reason was given')}", error.get("next_step", ""))
-            )
-    blocked = [
-        module for module, result in sorted((values.get("results") or {}).items()) if result["status"] == "blocked"
+    results = sorted((values.get("results") or {}).items())
+    found = [_fault("", error)] if (error := values.get("error")) else []
+    found += [
+        _fault(f"{module} failed: ", result.get("error") or {})
+        for module, result in results
+        if result["status"] == "failed"
     ]
-    if blocked:
-        found.append((f"Not begun, since what they need failed: {listed(blocked)}.", ""))
-    for finding in values.get("findings") or []:
-        where = finding.get("path") or finding.get("module") or "the whole"
-        found.append((f"{where}: {finding.get('message', '')}", ""))
-    return found
+    if blocked := [module for module, result in results if result["status"] == "blocked"]:
+        found.append(Fault(f"Not begun, since what they need failed: {listed(blocked)}."))
+    findings = [
+        Fault(
+            f"{finding.get('path') or finding.get('module') or 'the whole'}: {finding.get('message', '')}",
+            warning=finding.get("severity") == "warning",
+        )
+        for finding in values.get("findings") or []
+    ]
+    return found + sorted(findings, key=lambda fault: fault.warning)
+
+
+def _fault(before: str, error: dict[str, Any]) -> Fault:
+    return Fault(f"{before}{error.get('message') or 'no reason was given'}", str(error.get("next_step") or ""))
 
 
 def show_result(ui: Ui, command: Command, report: RunReport, seconds: float) -> None:
@@ -184,10 +198,11 @@ def show_faults(ui: Ui, report: RunReport, *, errors: bool = False) -> None:
     found = faults(report)
     if found and not errors:
         console.print()
-    for message, step in found[:_MOST_FAULTS]:
-        console.print(Text.assemble(("   ✗ ", "red"), line(message, 600)), soft_wrap=True)
-        if step:
-            console.print(Text.assemble(("     → ", "dim"), line(step, 400)), soft_wrap=True)
+    for fault in found[:_MOST_FAULTS]:
+        sign = ("   ! ", "yellow") if fault.warning else ("   ✗ ", "red")
+        console.print(Text.assemble(sign, line(fault.message, 600)), soft_wrap=True)
+        if fault.next_step:
+            console.print(Text.assemble(("     → ", "dim"), line(fault.next_step, 400)), soft_wrap=True)
     if len(found) > _MOST_FAULTS:
         console.print(Text(f"     and {len(found) - _MOST_FAULTS} more: see --json", "dim"))
 

@@ -73,7 +73,8 @@ class Ui:
 
     def say(self, *parts: str | tuple[str, str] | Text, soft_wrap: bool = False) -> None:
         """Print a line of progress or advice."""
-        self.err.print(Text.assemble(*parts), soft_wrap=soft_wrap)
+        # In a log, a sentence stays on its line.
+        self.err.print(Text.assemble(*parts), soft_wrap=soft_wrap or not self.err.is_terminal)
 
     def suggest(self, commands: list[str]) -> None:
         """Print commands, each on a line of its own, unbroken so that they can be copied."""

@@ -135,7 +135,7 @@ def _broken(kind: str) -> Iterator[None]:
 
 @pytest.mark.parametrize(
     ("kind", "words"),
-    [("empty", "is empty"), ("text", "is not a SQLite database"), ("foreign", "belongs to another program")],
+    [("empty", "is empty"), ("text", "not a SQLite file"), ("foreign", "belongs to another program")],
 )
 def test_a_database_that_is_not_ours(cli, kind: str, words: str) -> None:
     next(_broken(kind))

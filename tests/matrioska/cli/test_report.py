@@ -1,0 +1,66 @@
+"""What a result says, without a terminal and without a run."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from matrioska.cli.report import as_json, exit_code, faults, how_to_open, next_commands
+from matrioska.cli.text import command
+from matrioska.runs import RunReport
+
+
+def _report(status: str, **values: Any) -> RunReport:
+    return RunReport(thread_id="one", status=status, values=values)
+
+
+@pytest.mark.parametrize(
+    ("status", "code"),
+    [("complete", 0), ("partial", 1), ("failed", 1), ("waiting", 3), ("interrupted", 130), ("unfinished", 1)],
+)
+def test_exit_codes(status: str, code: int) -> None:
+    assert exit_code(_report(status)) == code
+
+
+def test_the_worst_comes_first_and_warnings_are_told_apart() -> None:
+    report = _report(
+        "partial",
+        results={
+            "a": {"status": "failed", "error": {"message": "No mood.", "next_step": "Wait."}},
+            "b": {"status": "blocked"},
+            "c": {"status": "done"},
+            "d": {"status": "failed", "error": None},
+        },
+        findings=[
+            {"module": "c", "path": "c/style.css", "message": "unused", "severity": "warning"},
+            {"module": "c", "path": "", "message": "broken link"},
+        ],
+        error=None,
+    )
+    assert [(fault.message, fault.next_step, fault.warning) for fault in faults(report)] == [
+        ("a failed: No mood.", "Wait.", False),
+        ("d failed: no reason was given", "", False),
+        ("Not begun, since what they need failed: b.", "", False),
+        ("c: broken link", "", False),
+        ("c/style.css: unused", "", True),
+    ]
+
+
+def test_every_state_that_is_not_the_end_names_the_next_command() -> None:
+    assert next_commands(_report("complete"), command) == []
+    for status in ("partial", "failed", "unfinished", "interrupted"):
+        assert next_commands(_report(status), command) == ["matrioska resume one"]
+    waiting = RunReport(thread_id="one", status="waiting", values={}, waiting=[{"kind": "repair"}])
+    assert next_commands(waiting, command)[0].split("#")[1] == " try again"
+
+
+def test_json_of_a_run_that_has_nothing_yet() -> None:
+    found = as_json(_report("empty"), 0.0, [])
+    assert found["deliverable"] is None
+    assert found["modules"] == {}
+
+
+def test_how_to_open_quotes_what_a_shell_would_split() -> None:
+    assert how_to_open("/a b/main.py").endswith("'/a b/main.py'")
+    assert how_to_open("/x/index.html").split()[-1] == "/x/index.html"

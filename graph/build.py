@@ -13,7 +13,7 @@ from matrioska.nodes.approval import approval
 from matrioska.nodes.architect import architect
 from matrioska.nodes.assemble import assemble
 from matrioska.nodes.deliver import deliver
-from matrioska.nodes.leaf import Leaf
+from matrioska.nodes.leaf import Leaf, Route
 from matrioska.nodes.repair import failures, repair
 from matrioska.nodes.verify import verify
 from matrioska.state.context import RunContext
@@ -64,12 +64,12 @@ def build_graph(
         builder.add_node(body.__name__, Leaf(body))
     builder.add_node("execute", execute_node(build_module_graph()))
     builder.add_edge(START, "architect")
-    builder.add_conditional_edges("architect", _after_architect, ["approval", END])
-    builder.add_conditional_edges("approval", _after_approval, ["execute", "architect", END])
-    builder.add_conditional_edges("execute", _after_execute, ["repair", "assemble"])
-    builder.add_conditional_edges("repair", _after_repair, ["execute", "assemble"])
+    builder.add_conditional_edges("architect", Route(_after_architect), ["approval", END])
+    builder.add_conditional_edges("approval", Route(_after_approval), ["execute", "architect", END])
+    builder.add_conditional_edges("execute", Route(_after_execute), ["repair", "assemble"])
+    builder.add_conditional_edges("repair", Route(_after_repair), ["execute", "assemble"])
     builder.add_edge("assemble", "verify")
-    builder.add_conditional_edges("verify", _after_verify, ["execute", "deliver"])
+    builder.add_conditional_edges("verify", Route(_after_verify), ["execute", "deliver"])
     builder.add_edge("deliver", END)
     return guard(builder.compile(checkpointer=checkpointer, store=store, name="matrioska"))
 

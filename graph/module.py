@@ -8,7 +8,7 @@ from langgraph.graph.state import CompiledStateGraph
 from matrioska.nodes.agree import agree
 from matrioska.nodes.check import check
 from matrioska.nodes.distill import distill
-from matrioska.nodes.leaf import Leaf
+from matrioska.nodes.leaf import Leaf, Route
 from matrioska.nodes.mend import mend
 from matrioska.nodes.produce import produce
 from matrioska.state.context import RunContext, RunOptions
@@ -30,8 +30,8 @@ def build_module_graph() -> CompiledStateGraph[ModuleState, RunContext, ModuleIn
     for body in (distill, agree, produce, mend, check):
         builder.add_node(body.__name__, Leaf(body))
     builder.add_edge(START, "distill")
-    builder.add_conditional_edges("distill", _stage, ["agree", "produce", "mend"])
+    builder.add_conditional_edges("distill", Route(_stage), ["agree", "produce", "mend"])
     for worked in ("agree", "produce", "mend"):
         builder.add_edge(worked, "check")
-    builder.add_conditional_edges("check", _after_check, ["mend", END])
+    builder.add_conditional_edges("check", Route(_after_check), ["mend", END])
     return builder.compile(name="module")

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from matrioska.graph import build_graph, open_graph
     from matrioska.models.local import LocalLLM
     from matrioska.orchestrator import MatrioskaOrchestrator
-    from matrioska.runs import RunReport, Runs, open_runs
+    from matrioska.reports import RunReport
+    from matrioska.runs import Runs, open_runs
     from matrioska.state.architecture import Architecture, ModuleSpec
     from matrioska.state.context import RunContext
     from matrioska.state.errors import MatrioskaError
@@ -30,7 +31,7 @@ _PLACES = {
     "MatrioskaOrchestrator": "matrioska.orchestrator",
     "ModuleSpec": "matrioska.state.architecture",
     "RunContext": "matrioska.state.context",
-    "RunReport": "matrioska.runs",
+    "RunReport": "matrioska.reports",
     "Runs": "matrioska.runs",
     "open_runs": "matrioska.runs",
     "build_graph": "matrioska.graph",

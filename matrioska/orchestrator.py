@@ -10,7 +10,8 @@ from langchain_core.language_models import BaseChatModel
 from matrioska.context_manager import ContextManager
 from matrioska.nodes.leaf import run_blocking
 from matrioska.prompts.render import template_source
-from matrioska.runs import OnEvent, RunReport, open_runs
+from matrioska.reports import RunReport
+from matrioska.runs import OnEvent, open_runs
 from matrioska.state.architecture import Architecture
 from matrioska.state.context import RunContext
 

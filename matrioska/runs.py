@@ -7,7 +7,6 @@ import secrets
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -21,15 +20,16 @@ from matrioska.graph.guard import GuardedGraph
 from matrioska.models.registry import check_model
 from matrioska.nodes.architect import check_task
 from matrioska.nodes.checks.plan import parse_plan
+from matrioska.reports import CheckpointSummary, RunReport, report_of, summary_of
 from matrioska.state.approval import Decision
 from matrioska.state.architecture import Architecture, ModuleSpec
 from matrioska.state.context import RunContext
 from matrioska.state.errors import ThreadNotFoundError, UsageError
 from matrioska.state.ids import THREAD_ID, slug
-from matrioska.state.results import Deliverable
 from matrioska.store.artifacts import ArtifactStore
 from matrioska.store.checkpointer import Checkpointer, open_checkpointer
 from matrioska.store.delivery import write_archive
+from matrioska.store.fork import fork_thread
 from matrioska.store.layout import Layout
 from matrioska.store.settings import resolve_options
 
@@ -37,53 +37,6 @@ from matrioska.store.settings import resolve_options
 _OPTIONS = "matrioska_options"
 
 OnEvent = Callable[[dict[str, Any]], None]
-
-
-@dataclass(frozen=True)
-class RunReport:
-    """Where a run stands after it was driven, or when it was looked at."""
-
-    thread_id: str
-    status: str
-    """``complete``, ``partial``, ``failed``, ``waiting`` (for a person), ``interrupted``
-    (stopped on request), ``unfinished`` (died or stopped before its end) or ``empty``."""
-    values: dict[str, Any]
-    """The graph's state, as JSON."""
-    waiting: list[dict[str, Any]] = field(default_factory=list)
-    """Payloads of the pending interrupts, each with its ``id``."""
-    next: tuple[str, ...] = ()
-    """Nodes that would run next."""
-    seconds: float = 0.0
-    """Wall time of this drive."""
-    created_at: str = ""
-    """ISO time of the last checkpoint."""
-    checkpoint_id: str = ""
-
-    @property
-    def deliverable(self) -> Deliverable | None:
-        """The joined result; None before assembly."""
-        raw = self.values.get("deliverable")
-        return Deliverable.model_validate(raw) if raw else None
-
-    @property
-    def architecture(self) -> Architecture | None:
-        """The plan; None before there is one."""
-        raw = self.values.get("architecture")
-        return Architecture.model_validate(raw) if raw else None
-
-
-@dataclass(frozen=True)
-class CheckpointSummary:
-    """One line of a thread's history."""
-
-    checkpoint_id: str
-    created_at: str
-    step: int
-    next: tuple[str, ...]
-    done: int
-    """Modules done at that point."""
-    modules: int
-    """Modules planned at that point."""
 
 
 class Runs:
@@ -147,24 +100,23 @@ class Runs:
             PlanError: an edited plan is faulty; the question stays pending.
         """
         snapshot = await self._snapshot(thread_id)
-        self.context = self._begun_with(snapshot)
-        self.check_models(snapshot.values.get("options"))
+        context = self._begun_with(snapshot)
+        self.check_models(snapshot.values.get("options"), context)
         pending = snapshot.interrupts
         if pending:
-            if decision is None and self.context.approval != "auto":
-                return self._report(thread_id, snapshot)
+            if decision is None and context.approval != "auto":
+                return report_of(thread_id, snapshot)
             answer = _as_answer(decision if decision is not None else Decision(type="approve"))
-            return await self._drive(
-                thread_id, Command(resume={found.id: answer for found in pending}), on_event, control
-            )
+            command: Command[Any] = Command(resume={found.id: answer for found in pending})
+            return await self._drive(thread_id, command, on_event, control, context)
         if decision is not None:
             raise UsageError(
                 f"The run {thread_id!r} is not waiting for an answer.",
                 next_step=f"Look at it with `matrioska show {thread_id}`.",
             )
         if not snapshot.next and not await self._requeue(thread_id, snapshot):
-            return self._report(thread_id, snapshot)
-        return await self._drive(thread_id, None, on_event, control)
+            return report_of(thread_id, snapshot)
+        return await self._drive(thread_id, None, on_event, control, context)
 
     async def redo(
         self,
@@ -188,7 +140,7 @@ class Runs:
             PlanError: the changed plan is faulty; nothing was changed.
         """
         snapshot = await self._snapshot(thread_id)
-        plan = self._report(thread_id, snapshot).architecture
+        plan = report_of(thread_id, snapshot).architecture
         if plan is None or not snapshot.values.get("results"):
             raise UsageError(
                 f"The run {thread_id!r} has built nothing yet.", next_step=f"Go on with `matrioska resume {thread_id}`."
@@ -213,47 +165,31 @@ class Runs:
             ThreadNotFoundError: no such run.
             UsageError: no such checkpoint, or the beginning fits several; the new id is taken.
         """
-        chain = [found async for found in self.saver.alist(_config(thread_id))]
-        chain = [found for found in chain if not found.config["configurable"].get("checkpoint_ns")]
-        if not chain:
-            raise ThreadNotFoundError(thread_id)
-        by_id = {found.checkpoint["id"]: found for found in chain}
-        matches = [found_id for found_id in by_id if found_id.startswith(checkpoint_id)]
-        if len(matches) != 1:
-            raise UsageError(
-                f"{len(matches) or 'No'} checkpoints of {thread_id!r} begin with {checkpoint_id!r}.",
-                next_step=f"List them with `matrioska history {thread_id}`.",
-            )
         new_thread = new_thread_id or f"{thread_id[:57]}-{secrets.token_hex(2)}"
         await self._check_free(new_thread)
-        line, cursor = [], by_id.get(matches[0])
-        while cursor is not None:
-            line.append(cursor)
-            parent = cursor.parent_config
-            cursor = by_id.get(parent["configurable"]["checkpoint_id"]) if parent else None
-        previous: str | None = None
-        for found in reversed(line):
-            config = _config(new_thread)
-            config["configurable"] |= {"checkpoint_ns": "", "checkpoint_id": previous}
-            await self.saver.aput(config, found.checkpoint, found.metadata, found.checkpoint["channel_versions"])
-            previous = found.checkpoint["id"]
+        await fork_thread(self.saver, thread_id, checkpoint_id, new_thread)
         return new_thread
 
     async def _drive(
-        self, thread_id: str, given: Any, on_event: OnEvent | None, control: RunControl | None
+        self,
+        thread_id: str,
+        given: Any,
+        on_event: OnEvent | None,
+        control: RunControl | None,
+        context: RunContext | None = None,
     ) -> RunReport:
         started = time.perf_counter()
         drained = False
         try:
             async for event in self.graph.astream(
-                given, _config(thread_id), context=self.context, stream_mode="custom", control=control
+                given, _config(thread_id), context=context or self.context, stream_mode="custom", control=control
             ):
                 if on_event is not None:
                     on_event(event)
         except GraphDrained:
             drained = True
         snapshot = await self.graph.aget_state(_config(thread_id))
-        return self._report(thread_id, snapshot, seconds=time.perf_counter() - started, drained=drained)
+        return report_of(thread_id, snapshot, seconds=time.perf_counter() - started, drained=drained)
 
     async def _requeue(self, thread_id: str, snapshot: StateSnapshot) -> bool:
         """Send an ended run back to where something can still be done; False when nothing can."""
@@ -282,7 +218,7 @@ class Runs:
         Raises:
             ThreadNotFoundError: no such run.
         """
-        return self._report(thread_id, await self._snapshot(thread_id))
+        return report_of(thread_id, await self._snapshot(thread_id))
 
     async def threads(self) -> list[RunReport]:
         """Return every run, the one touched last first."""
@@ -295,7 +231,7 @@ class Runs:
             ThreadNotFoundError: no such run.
         """
         await self._snapshot(thread_id)
-        return [_summary(snapshot) async for snapshot in self.graph.aget_state_history(_config(thread_id))]
+        return [summary_of(snapshot) async for snapshot in self.graph.aget_state_history(_config(thread_id))]
 
     async def export(self, thread_id: str, archive: Path) -> Path:
         """Write a run's deliverable as a zip and return its path.
@@ -323,18 +259,23 @@ class Runs:
 
     # -- helpers ---------------------------------------------------------------------------
 
-    def check_models(self, saved: dict[str, Any] | None = None) -> None:
+    def check_models(self, saved: dict[str, Any] | None = None, context: RunContext | None = None) -> None:
         """Check that every model named for a run can be used, before any work.
+
+        Args:
+            saved: the options that the run began with.
+            context: what is asked for now; None for the context of these runs.
 
         Raises:
             UnknownModelError: no provider answers to a name.
             ModelError: a package or key is missing.
             ConfigError: an option is wrong.
         """
-        options = resolve_options(self.context, saved)
-        objects = self.context.model is not None and not isinstance(self.context.model, str)
+        asked = context or self.context
+        options = resolve_options(asked, saved)
+        objects = asked.model is not None and not isinstance(asked.model, str)
         for name in {options.model, *options.roles.values()}:
-            if not (name.startswith("object:") and (objects or self.context.roles)):
+            if not (name.startswith("object:") and (objects or asked.roles)):
                 check_model(name)
 
     def new_thread_id(self, task: str) -> str:
@@ -374,26 +315,6 @@ class Runs:
             raise ThreadNotFoundError(thread_id)
         return snapshot
 
-    def _report(
-        self, thread_id: str, snapshot: StateSnapshot, *, seconds: float = 0.0, drained: bool = False
-    ) -> RunReport:
-        waiting = [{"id": found.id, **_payload(found.value)} for found in snapshot.interrupts]
-        status = snapshot.values.get("status") or "empty"
-        if waiting:
-            status = "waiting"
-        elif snapshot.next:
-            status = "interrupted" if drained else "unfinished"
-        return RunReport(
-            thread_id=thread_id,
-            status=status,
-            values=snapshot.values,
-            waiting=waiting,
-            next=snapshot.next,
-            seconds=seconds,
-            created_at=snapshot.created_at or "",
-            checkpoint_id=snapshot.config["configurable"].get("checkpoint_id", ""),
-        )
-
 
 @asynccontextmanager
 async def open_runs(base_path: str | Path, context: RunContext | None = None) -> AsyncIterator[Runs]:
@@ -414,10 +335,6 @@ async def open_runs(base_path: str | Path, context: RunContext | None = None) ->
 def _config(thread_id: str) -> RunnableConfig:
     # A plan refined many times takes more steps than LangGraph's default of 25 allows.
     return {"configurable": {"thread_id": thread_id}, "recursion_limit": 1000}
-
-
-def _payload(value: Any) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {"value": value}
 
 
 def _as_answer(decision: Any) -> Any:
@@ -444,15 +361,3 @@ def _with_spec(plan: Architecture, module: str, changes: dict[str, Any]) -> dict
     raw = plan.model_dump(mode="json")
     raw["modules"] = [spec | changes if spec["id"] == module else spec for spec in raw["modules"]]
     return raw
-
-
-def _summary(snapshot: StateSnapshot) -> CheckpointSummary:
-    results = snapshot.values.get("results") or {}
-    return CheckpointSummary(
-        checkpoint_id=snapshot.config["configurable"]["checkpoint_id"],
-        created_at=snapshot.created_at or "",
-        step=int((snapshot.metadata or {}).get("step", 0)),
-        next=snapshot.next,
-        done=len([r for r in results.values() if r["status"] == "done"]),
-        modules=len((snapshot.values.get("architecture") or {}).get("modules", [])),
-    )

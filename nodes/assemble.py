@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from langgraph.runtime import Runtime
-from matrioska.nodes.checks.references import reference_findings
 
 from matrioska.models.gateway import ask
 from matrioska.nodes.checks.entry import entry_point
+from matrioska.nodes.checks.references import reference_findings
 from matrioska.nodes.common import artifact_store, pick_model, run_options
 from matrioska.nodes.leaf import off_loop
 from matrioska.nodes.progress import emit_step

@@ -52,8 +52,8 @@ def distill(state: ModuleState, runtime: Runtime[RunContext]) -> dict[str, Any]:
     store = artifact_store(options)
     job = load_job(store, state["job"])
     package, record = build_package(job, store, token_budget(options, runtime, job))
-    ref = store.put("package.json", package.model_dump_json().encode("utf-8"))
-    update: dict[str, Any] = {"package": ref.sha256, "record": record}
+    kept = store.keep(package.model_dump_json().encode("utf-8"))
+    update: dict[str, Any] = {"package": kept, "record": record}
     if job.kind == "mend":
         # The stage starts from faults found elsewhere, in files written before.
         update |= {

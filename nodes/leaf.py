@@ -85,3 +85,25 @@ class Leaf(Runnable[Any, Update]):
             return await off_loop(self.invoke, input)
         update: Update = await self._async(input, get_runtime(RunContext))
         return update
+
+
+class Route(Runnable[Any, str]):
+    """A choice of the next node for ``invoke`` and ``ainvoke``.
+
+    LangGraph takes a plain function to a thread in async runs, at a quarter of what a stage costs.
+
+    Args:
+        choose: ``state -> name``; it only computes.
+    """
+
+    def __init__(self, choose: Callable[[Any], str]) -> None:
+        self.name = choose.__name__
+        self._choose = choose
+
+    def invoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> str:
+        """Choose."""
+        return self._choose(input)
+
+    async def ainvoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> str:
+        """Choose."""
+        return self._choose(input)

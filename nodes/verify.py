@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from langgraph.runtime import Runtime
-from matrioska.nodes.checks.references import reference_findings
 
+from matrioska.nodes.checks.references import reference_findings
 from matrioska.nodes.common import artifact_store, run_options
 from matrioska.nodes.progress import emit_step
 from matrioska.state.context import RunContext

@@ -43,17 +43,26 @@ class ArtifactStore:
             StoreError: the disk is full or not writable.
         """
         safe = safe_relative_path(path)
+        media_type = _MEDIA.guess_type(safe)[0] or "application/octet-stream"
+        return ArtifactRef(path=safe, sha256=self.keep(content), size=len(content), media_type=media_type)
+
+    def keep(self, content: bytes) -> str:
+        """Keep ``content``, which is no file of anybody's, and return its digest.
+
+        Raises:
+            StoreError: the disk is full or not writable.
+        """
         digest = hashlib.sha256(content).hexdigest()
         place = self._place(digest)
         if not place.exists():
             self._write(place, content)
-        media_type = _MEDIA.guess_type(safe)[0] or "application/octet-stream"
-        return ArtifactRef(path=safe, sha256=digest, size=len(content), media_type=media_type)
+        return digest
 
     def _write(self, place: Path, content: bytes) -> None:
         # A name appears only with its whole content behind it: write aside, then rename.
         try:
-            place.parent.mkdir(parents=True, exist_ok=True)
+            if not place.parent.exists():
+                place.parent.mkdir(parents=True, exist_ok=True)
             handle, aside = tempfile.mkstemp(dir=place.parent, prefix=".part-")
             try:
                 with os.fdopen(handle, "wb") as stream:

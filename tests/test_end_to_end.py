@@ -44,7 +44,10 @@ def _deliverable(folder: Path, report: dict[str, Any]) -> Path:
     ("task", "titles"),
     [
         ("Create a library management system with dashboard", ["Books", "Members", "Loans"]),
-        ("Build an app to manage recipes and ingredients with login, search and a dashboard", ["Recipes", "Ingredients"]),
+        (
+            "Build an app to manage recipes and ingredients with login, search and a dashboard",
+            ["Recipes", "Ingredients"],
+        ),
         ("Criar sistema de gerenciamento de biblioteca com dashboard", ["Livros", "Membros", "Empréstimos"]),
     ],
 )

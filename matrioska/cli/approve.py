@@ -13,7 +13,7 @@ from rich.text import Text
 from matrioska.cli.editor import edit_plan
 from matrioska.cli.plan_view import architecture_of, show_plan, show_repair
 from matrioska.cli.ui import Ui
-from matrioska.runs import RunReport
+from matrioska.reports import RunReport
 from matrioska.state.approval import Decision
 
 

@@ -17,7 +17,7 @@ from matrioska.cli.resume import check_module
 from matrioska.cli.session import Place, Session, find_place, look, run_async
 from matrioska.cli.text import count, duration, line, listed, local_time, plain, size
 from matrioska.cli.ui import Ui, use
-from matrioska.runs import CheckpointSummary, RunReport
+from matrioska.reports import CheckpointSummary, RunReport
 from matrioska.state.architecture import ModuleSpec
 from matrioska.state.errors import MatrioskaError
 from matrioska.state.results import ModuleResult

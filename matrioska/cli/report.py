@@ -14,7 +14,7 @@ from matrioska.cli.main import COMPLETE, FAILED, INTERRUPTED, WAITING
 from matrioska.cli.plan_view import show_plan, show_repair
 from matrioska.cli.text import count, duration, line, listed, listed_within, plain, quoted, size
 from matrioska.cli.ui import Ui
-from matrioska.runs import RunReport
+from matrioska.reports import RunReport
 from matrioska.state.results import Deliverable
 
 Command = Callable[..., str]

@@ -23,7 +23,8 @@ from matrioska.cli.screen import Screen, make_screen
 from matrioska.cli.signals import Stopped, Stopper
 from matrioska.cli.text import command
 from matrioska.cli.ui import Ui
-from matrioska.runs import RunReport, Runs, open_runs
+from matrioska.reports import RunReport
+from matrioska.runs import Runs, open_runs
 from matrioska.state.context import RunContext
 from matrioska.state.errors import MatrioskaError, ThreadBusyError, UsageError
 from matrioska.store.layout import Layout

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tree_sitter import Node, Tree
 
-from matrioska.nodes.checks.trees import broken_nodes, captures, nests_too_deep, parse_javascript, text_of
+from matrioska.nodes.checks.trees import broken_nodes, captures, is_too_deep, nests_too_deep, parse_javascript, text_of
 from matrioska.nodes.checks.wording import shorten
 
 _CLOSER = {"{": "}", "${": "}", "(": ")", "[": "]"}
@@ -19,7 +19,8 @@ def script_faults(text: str) -> list[tuple[int, str]]:
     tree = parse_javascript(source)
     if not tree.root_node.has_error:
         return []
-    faults = _bracket_faults(tree) or [(node.start_byte, _words(node)) for node in broken_nodes(tree)]
+    brackets = [] if is_too_deep(tree) else _bracket_faults(tree)
+    faults = brackets or [(node.start_byte, _words(node)) for node in broken_nodes(tree)]
     # The tree counts bytes, people and editors count characters.
     return [(len(source[:offset].decode("utf-8", "replace")), words) for offset, words in faults]
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from tree_sitter import Node
 
-from matrioska.nodes.checks.trees import captures, nests_too_deep, parse_javascript, text_of
+from matrioska.nodes.checks.trees import captures, is_too_deep, nests_too_deep, parse_javascript, text_of
 from matrioska.nodes.checks.wording import word_set
 
 WORD = re.compile(r"[^\W\d][\w-]*|-[\w-]+|[\w-]+")
@@ -102,10 +102,12 @@ class Script:
 def read_script(text: str, first_line: int = 1) -> Script:
     """Return what a script says; ``first_line`` is its place in the file that holds it."""
     script = Script()
-    if nests_too_deep(text):
-        script.broken, script.exports = True, None
-        return script
-    root = parse_javascript(text.encode("utf-8", "replace")).root_node
+    tree = None if nests_too_deep(text) else parse_javascript(text.encode("utf-8", "replace"))
+    if tree is None or is_too_deep(tree):
+        # Every word may be anything: what is not understood accuses nobody.
+        words = set(WORD.findall(text))
+        return Script(words=Words(whole=words), exports=None, defined=words, broken=True)
+    root = tree.root_node
     script.broken = root.has_error
     for name in captures(_DEFINITIONS, root).get("name", []):
         script.defined.add(text_of(name).strip("\"'"))

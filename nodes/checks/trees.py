@@ -12,6 +12,9 @@ from tree_sitter import Language, Node, Parser, Query, QueryCursor, Tree
 #: Nesting beyond this is refused unparsed: nobody writes it, and unclosed brackets cost
 #: the parser quadratic time (100,000 of them 4 s, 10,000 of them 0.05 s).
 MAX_NESTING = 10_000
+#: Queries and look-ups of parents cost quadratic time in a tree's depth (a chain of 20,000 calls
+#: takes a minute), so a deeper tree is not searched. A chain of 500 calls is 1,000 deep.
+MAX_DEPTH = 2_000
 _BRACKETS = re.compile(r"[()\[\]{}]")
 
 _local = threading.local()
@@ -64,6 +67,19 @@ def broken_nodes(tree: Tree, limit: int = 5) -> list[Node]:
         elif node.has_error:
             stack.extend(child for child in reversed(node.children) if child.has_error or child.is_missing)
     return found
+
+
+def is_too_deep(tree: Tree) -> bool:
+    """Return whether a tree is too deep to be searched, or holds an error too wide."""
+    level = [tree.root_node]
+    for _ in range(MAX_DEPTH):
+        if any(node.is_error and node.child_count > MAX_NESTING for node in level):
+            return True
+        # Only a node with that many descendants can be that deep, so most are never looked at.
+        level = [child for node in level for child in node.children if child.descendant_count > MAX_DEPTH]
+        if not level:
+            return False
+    return True
 
 
 def nests_too_deep(text: str) -> bool:

@@ -246,7 +246,9 @@ async def test_history_tells_the_steps(begin: Open) -> None:
     ]  # fmt: skip
     assert [found.done for found in history][:6] == [2, 2, 2, 2, 0, 0]
     assert history[0].modules == 2
-    assert sorted((found.checkpoint_id for found in history), reverse=True) == [found.checkpoint_id for found in history]
+    assert sorted((found.checkpoint_id for found in history), reverse=True) == [
+        found.checkpoint_id for found in history
+    ]
 
 
 async def test_threads_are_listed_the_last_touched_first(begin: Open) -> None:

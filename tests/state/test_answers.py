@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 
 import pytest
@@ -18,7 +19,6 @@ from matrioska.state.answers import (
 )
 from matrioska.state.errors import AnswerError
 from matrioska.state.text import clean_text
-import contextlib
 
 _pieces = st.sampled_from(
     ["```", "````", "~~~", "\n", " ", "    ", "\t", "> ", "- ", "x", "path=y.md", "```js path=a.js\n", "<think>"]

@@ -25,7 +25,7 @@ from matrioska.models.embedded.written.sections import (
     sections,
 )
 
-_PACKAGE = "matrioska.models.embedded.written.templates"
+_PACKAGE = "matrioska.models.embedded.written"
 _SPECIAL = re.compile(r"([\\`*_\[\]<>|#~])")
 _ROLES = re.compile(
     r"\b(users?|customers?|clients?|administrators?|admins?|managers?|employees?|students?|teachers?|patients?|doctors?|"
@@ -80,7 +80,7 @@ def escape_markdown(text: str) -> str:
 
 
 def _load(name: str) -> str | None:
-    source = files(_PACKAGE).joinpath(name)
+    source = files(_PACKAGE).joinpath("templates", name)
     return source.read_text(encoding="utf-8") if source.is_file() else None
 
 

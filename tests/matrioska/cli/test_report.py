@@ -8,7 +8,7 @@ import pytest
 
 from matrioska.cli.report import as_json, exit_code, faults, how_to_open, next_commands
 from matrioska.cli.text import command
-from matrioska.runs import RunReport
+from matrioska.reports import RunReport
 
 
 def _report(status: str, **values: Any) -> RunReport:

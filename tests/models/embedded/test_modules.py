@@ -14,7 +14,7 @@ from matrioska.nodes.checks.contract import honour_complaints, value_complaints
 from matrioska.nodes.checks.files import file_complaints
 from matrioska.nodes.checks.syntax import syntax_complaint
 from matrioska.state.answers import parse_files, parse_json_object
-from matrioska.state.architecture import Architecture, ModuleSpec
+from matrioska.state.architecture import UNDETERMINED, Architecture, ModuleSpec
 from matrioska.state.artifacts import SourceFile
 from tests.models.embedded.simulation import BIBLIOTECA, LIBRARY, REACT, Simulation, ask, build, plan_for
 
@@ -270,7 +270,7 @@ def test_mending_values_gives_exactly_the_keys() -> None:
 def test_a_task_in_one_piece_is_the_whole_application() -> None:
     for task, word in ((LIBRARY, "Books"), (BIBLIOTECA, "Livros")):
         spec = ModuleSpec(id="deliverable", description="Do the whole task of the project's goal.")
-        run = Simulation(Architecture(name=task, goal=task, modules=[spec]))
+        run = Simulation(Architecture(name=task, goal=task, language=UNDETERMINED, modules=[spec]))
         files = run.produce("deliverable")
         assert word in files["domain-model/schema.js"]
         for target in re.findall(r'(?:src|href)="([^"#:]+)"', files["index.html"]):

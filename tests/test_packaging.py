@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -38,19 +39,34 @@ def test_links_map_and_packages_agree() -> None:
     assert set(_setuptools()["packages"]) == _packages_on_disk()  # type: ignore[call-overload]
 
 
+def _tracked() -> list[str]:
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    return [name for name in listed.stdout.splitlines() if (ROOT / name).exists() or (ROOT / name).is_symlink()]
+
+
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
-    out = tmp_path_factory.mktemp("wheel")
+    # From a copy: setuptools leaves a build folder, whose stale files would get into later wheels.
+    source, out = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("wheel")
+    for name in _tracked():
+        place = source / name
+        place.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(ROOT / name, place, follow_symlinks=False)
     subprocess.run(
-        [sys.executable, "-m", "build", "-q", "--wheel", "--outdir", str(out), str(ROOT)], check=True, timeout=300
+        [sys.executable, "-m", "build", "-q", "--wheel", "--outdir", str(out), str(source)], check=True, timeout=300
     )
     return set(zipfile.ZipFile(next(out.glob("*.whl"))).namelist())
 
 
 def test_the_wheel_holds_every_file_of_the_tree(wheel: set[str]) -> None:
     expected = set()
-    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, check=True, capture_output=True, text=True).stdout
-    for name in listed.splitlines():
+    for name in _tracked():
         if (ROOT / name).is_symlink() or "/" not in name:
             continue
         top = name.split("/")[0]

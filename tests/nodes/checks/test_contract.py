@@ -89,8 +89,33 @@ def _complaints(values: Any, **files: str) -> list[str]:
 
 HONOURED = [
     {"ids": ["list", "form", "#list", "panel", "made-id", "row-1", "row-{n}", "new"]},
-    {"classes": ["todo-list", ".wide", "item", "styled", "badge", "badge-high", "looked-up", "Board", "TaskStore", "note-big"]},
-    {"functions": ["addTask", "Store.remove", "Store.all", "Store.save(task)", "start", "draw", "Board.make", "counter", "inline()"]},
+    {
+        "classes": [
+            "todo-list",
+            ".wide",
+            "item",
+            "styled",
+            "badge",
+            "badge-high",
+            "looked-up",
+            "Board",
+            "TaskStore",
+            "note-big",
+        ]
+    },
+    {
+        "functions": [
+            "addTask",
+            "Store.remove",
+            "Store.all",
+            "Store.save(task)",
+            "start",
+            "draw",
+            "Board.make",
+            "counter",
+            "inline()",
+        ]
+    },
     {"functions": ["main", "TaskStore.load", "async handler()", "def main", "load(self): list", "helper"]},
     {"keys": ["title", "done", "quoted-key", "due_date", "items", "Store.all"]},
     {"files": ["ui/index.html", "index.html", "./style.css", "../ui/js/app.js", "ui/js", "js/"]},
@@ -102,7 +127,7 @@ HONOURED = [
     {"ids": ["task-<n>", "card-*", "a b", "${x}", ""]},
     {},
     None,
-]  # fmt: skip
+]
 BROKEN = [
     ({"ids": ["lits"]}, "the element id 'lits', which no element has (did you mean 'list'?)"),
     ({"ids": ["only-styled"]}, "'only-styled'"),
@@ -159,9 +184,14 @@ def test_without_files_there_is_nothing_to_hold() -> None:
 
 _trees = st.recursive(
     st.none() | st.integers() | st.text(max_size=5),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["ids", "classes", "functions", "keys", "files", "name", "x"]), inner, max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["ids", "classes", "functions", "keys", "files", "name", "x"]), inner, max_size=3
+        )
+    ),
     max_leaves=10,
-)  # fmt: skip
+)
 
 
 @given(st.dictionaries(st.text(max_size=3), _trees, max_size=3))

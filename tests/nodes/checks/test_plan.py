@@ -45,7 +45,10 @@ BAD = [
     (_plan({}), "module (number 1 of the plan): 'id' is missing"),
     (_plan("a"), "module (number 1 of the plan) must be a JSON object, not text"),
     (_plan({"id": 7}), "'id' must be text, not a number"),
-    (_plan({"id": "a", "dependencies": "b"}), "module 'a' (number 1 of the plan): 'dependencies' must be a list, not text"),
+    (
+        _plan({"id": "a", "dependencies": "b"}),
+        "module 'a' (number 1 of the plan): 'dependencies' must be a list, not text",
+    ),
     (_plan({"id": "a", "rules": [1]}), "'rules', entry 1 must be text, not a number"),
     (_plan({"id": "a", "modality": "smell"}), "'modality' must be one of"),
     (_plan({"id": "a", "size": -1}), "'size' must be greater than 0"),
@@ -62,7 +65,10 @@ BAD = [
     (_plan({"id": "a"}, {"id": "a"}, {"id": "a"}), "3 modules have the id 'a'"),
     (_plan({"id": "a", "dependencies": ["a"]}), "module 'a' depends on itself"),
     (_plan({"id": "a", "artifact_reads": ["a"]}), "module 'a' reads the files of itself"),
-    (_plan({"id": "tasks"}, {"id": "b", "dependencies": ["task"]}), "'task', which is not in the plan (did you mean 'tasks'?)"),
+    (
+        _plan({"id": "tasks"}, {"id": "b", "dependencies": ["task"]}),
+        "'task', which is not in the plan (did you mean 'tasks'?)",
+    ),
     (_plan({"id": "a", "artifact_reads": ["zz"]}), "reads the files of 'zz', which is not in the plan"),
     (_plan({"id": "a", "dependencies": ["b"]}, {"id": "b", "dependencies": ["a"]}), "cycle: a -> b -> a"),
     (_plan({"id": "a", "dependencies": ["b"]}, {"id": "b", "artifact_reads": ["a"]}), "cycle: a -> b -> a"),
@@ -73,7 +79,9 @@ BAD = [
         "add 'a' to its dependencies",
     ),
     (
-        _plan({"id": "a", "shared_state_writes": ["k"], "dependencies": ["b"]}, {"id": "b", "shared_state_reads": ["k"]}),
+        _plan(
+            {"id": "a", "shared_state_writes": ["k"], "dependencies": ["b"]}, {"id": "b", "shared_state_reads": ["k"]}
+        ),
         "which comes after it",
     ),
     (
@@ -85,7 +93,7 @@ BAD = [
     (_plan({"id": "a", "outputs": ["/etc/x.conf"]}), "unsafe path"),
     (_plan({"id": "a", "outputs": ["C:\\x\\y.txt"]}), "unsafe path"),
     (_plan({"id": "a", "outputs": ["con.txt"]}), "unsafe path"),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize("raw", GOOD)

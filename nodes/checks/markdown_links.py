@@ -72,9 +72,9 @@ def _anchors(tokens: list[Token]) -> dict[str, str]:
             content = tokens[index + 1].content
             if given := _GIVEN_ID.search(content):
                 found[_bare(given[1])] = given[1]
-            text = "".join(
-                child.content for child in tokens[index + 1].children or [] if child.type in {"text", "code_inline"}
-            )
+                content = content[: given.start()]
+            parts = [c.content for c in tokens[index + 1].children or [] if c.type in {"text", "code_inline"}]
+            text = _GIVEN_ID.sub("", "".join(parts))
             slug = re.sub(r"[^\w\s-]", "", text.casefold()).strip().replace(" ", "-")
             found |= {_bare(text): slug, _bare(content): slug}
         for inner in [token, *(token.children or [])]:

@@ -24,7 +24,7 @@ def looked_up_names(site: Site) -> Iterator[tuple[Place, str]]:
         return
     for place in site.id_uses:
         if not site.has_id(place.target):
-            hint = did_you_mean(place.target, site.known_ids())
+            hint = did_you_mean(place.target, site.known_ids)
             yield place, f"{place.what} looks for the id '{shorten(place.target)}', which no element has{hint}"
     styled = {place.target for place in site.styled_classes}
     for place in site.class_uses:
@@ -42,10 +42,12 @@ def styled_names(site: Site) -> Iterator[tuple[Place, str]]:
         return
     for place in site.styled_ids:
         if not site.has_id(place.target):
-            hint = did_you_mean(place.target, site.known_ids())
+            hint = did_you_mean(place.target, site.known_ids)
             yield place, f"the stylesheet styles the id '{shorten(place.target)}', which no element has{hint}"
     styled = {place.target for place in site.styled_classes}
     unstyled = site.classes - styled
+    # "btn-danger" beside "btn" is kept in stock.
+    blocks = {_block(name) for name in site.classes | site.words.whole}
     unused: dict[str, dict[str, Place]] = {}
     for place in site.styled_classes:
         name = place.target
@@ -54,7 +56,7 @@ def styled_names(site: Site) -> Iterator[tuple[Place, str]]:
         if meant := near_match(name, unstyled, 0.8):
             hint = f" (did you mean '{meant}'?)"
             yield place, f"the stylesheet styles the class '{shorten(name)}', which no element has{hint}"
-        elif not site.foreign and not _is_stock(name) and not _has_family(name, site):
+        elif not (site.foreign or name in _STATES or name.startswith(_STOCK_PREFIXES) or _block(name) in blocks):
             unused.setdefault(place.path, {}).setdefault(name, place)
     # One finding per file: what is merely unused is tidied in one go.
     for places in unused.values():
@@ -62,12 +64,6 @@ def styled_names(site: Site) -> Iterator[tuple[Place, str]]:
         yield next(iter(places.values())), f"the stylesheet styles {words} no element has"
 
 
-def _is_stock(name: str) -> bool:
-    return name in _STATES or name.startswith(_STOCK_PREFIXES)
-
-
-def _has_family(name: str, site: Site) -> bool:
-    """Return whether a class of the same block is in use: ``btn-danger`` beside ``btn`` is kept in stock."""
-    block = name.replace("_", "-").split("-")[0]
-    used = site.classes | site.words.whole
-    return any(other.replace("_", "-").split("-")[0] == block for other in used if other != name)
+def _block(name: str) -> str:
+    """Return the first part of a class name: ``btn`` of ``btn-danger``, ``btn--big`` and ``btn__icon``."""
+    return name.replace("_", "-").split("-")[0]

@@ -7,7 +7,7 @@ there: a false alarm costs a model a round, and a person's trust.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from itertools import chain
+from itertools import chain, islice
 from typing import Literal
 
 from matrioska.nodes.checks.imports import python_imports, script_imports
@@ -21,6 +21,8 @@ from matrioska.state.results import Finding
 
 #: Findings per file: one broken name is often used in many places.
 MAX_PER_FILE = 20
+#: Findings per check: each looks for a near match, and a hostile tree may break any number of names.
+MAX_PER_CHECK = 400
 
 
 def reference_findings(
@@ -43,9 +45,9 @@ def reference_findings(
         markdown_links(site),
         whiteboard_uses(site, shared_keys),
     ]
-    broken = _findings(_lines(chain.from_iterable(checks)), owners, "error")
+    broken = _findings(_lines(chain.from_iterable(islice(check, MAX_PER_CHECK) for check in checks)), owners, "error")
     # A style for something that is nowhere is a sign of a misspelt name, but breaks nothing.
-    return broken + _findings(_lines(styled_names(site)), owners, "warning")
+    return broken + _findings(_lines(islice(styled_names(site), MAX_PER_CHECK)), owners, "warning")
 
 
 def _lines(found: Iterable[tuple[Place, str]]) -> dict[tuple[str, str], int]:

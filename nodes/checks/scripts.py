@@ -11,6 +11,8 @@ from tree_sitter import Node
 from matrioska.nodes.checks.trees import captures, is_too_deep, nests_too_deep, parse_javascript, text_of
 from matrioska.nodes.checks.wording import word_set
 
+#: Longest name that is looked for.
+MAX_NAME = 200
 WORD = re.compile(r"[^\W\d][\w-]*|-[\w-]+|[\w-]+")
 
 _STRINGS = "(string) @string (template_string) @template (jsx_text) @jsx"
@@ -57,7 +59,8 @@ class Words:
 
     def hold(self, name: str) -> bool:
         """Return whether the name is one of the words, or starts or ends as one that is put together."""
-        if name in self.whole:
+        # A name of that length is none that anybody wrote, and not worth cutting up.
+        if name in self.whole or len(name) > MAX_NAME:
             return True
         if any(name[:end] in self.prefixes for end in range(2, len(name) + 1)):
             return True

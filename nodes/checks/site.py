@@ -7,13 +7,14 @@ import posixpath
 import re
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import PurePosixPath
 from urllib.parse import unquote
 
 from matrioska.nodes.checks.markup import Tag, is_javascript, is_json, tags
 from matrioska.nodes.checks.names import HTML, ID_GIVEN, PROSE, SCRIPT
 from matrioska.nodes.checks.pythons import PythonFile, read_python
-from matrioska.nodes.checks.scripts import Script, Words, read_script
+from matrioska.nodes.checks.scripts import MAX_NAME, Script, Words, read_script
 from matrioska.nodes.checks.stylesheets import scan_css, selector_names
 from matrioska.nodes.checks.wording import Lines, near_match
 from matrioska.state.artifacts import SourceFile
@@ -78,12 +79,13 @@ class Site:
 
     def has_id(self, name: str) -> bool:
         """Return whether some element has the id, or may get it while running."""
-        if name in self.given_ids or any(name in ids for ids in self.anchors.values()):
+        if name in self.known_ids or len(name) > MAX_NAME:
             return True
-        if any(name.startswith(prefix) for prefix in self.id_prefixes):
+        if any(name[:end] in self.id_prefixes for end in range(2, len(name) + 1)):
             return True
         return self.ids_from_data and self.words.hold(name)
 
+    @cached_property
     def known_ids(self) -> set[str]:
         """Return the ids that are written out somewhere."""
         return self.given_ids.union(*self.anchors.values())

@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Sequence
 MAX_COMPLAINTS = 30
 
 #: A hostile tree may hold any number of names; a near match is not worth more time than this.
-_MAX_CANDIDATES = 2_000
+_MAX_CANDIDATES = 500
 
 
 def bounded(complaints: Sequence[str], limit: int = MAX_COMPLAINTS) -> list[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import multiprocessing
 import time
 from pathlib import Path
 from typing import Any
@@ -13,18 +12,14 @@ from langgraph.types import Command
 
 from matrioska.graph import build_graph, graph, open_graph
 from matrioska.state.errors import ModelError, ThreadBusyError, UsageError
-from tests.graph import killable
+from tests.graph import killable, processes
 from tests.graph.conftest import Start
 from tests.support import MODES, Author, Driven, chain, delivered, opened, plan, spec
-
-_processes = multiprocessing.get_context("forkserver")
-_processes.set_forkserver_preload(["tests.graph.killable", "pytest"])
 
 
 def test_a_second_process_on_the_thread_is_refused_and_the_first_unharmed(mode: str, tmp_path: Path) -> None:
     log = tmp_path / "calls.log"
-    first = _processes.Process(target=killable.run, args=(tmp_path, log, mode))
-    first.start()
+    first = processes.begin(killable.run, tmp_path, log, mode)
     while not log.exists() or "B plan" not in log.read_text():
         assert first.is_alive()
         time.sleep(0.005)

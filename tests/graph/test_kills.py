@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import random
 import shutil
 import time
@@ -15,15 +14,12 @@ from typing import Any
 import pytest
 
 from matrioska.store.checkpointer import open_checkpointer
-from tests.graph import killable
+from tests.graph import killable, processes
 from tests.support import MODES, delivered
 
 KILLS = 25
-AGAIN = 0.4
+AGAIN = 0.25
 _PATIENCE = 60
-# A server that has imported everything forks each run: a process of its own within milliseconds.
-_processes = multiprocessing.get_context("forkserver")
-_processes.set_forkserver_preload(["tests.graph.killable", "pytest"])
 
 
 @dataclass
@@ -39,9 +35,7 @@ class Trial:
         return self.log.read_text().splitlines() if self.log.exists() else []
 
     def begin(self) -> ForkServerProcess:
-        process = _processes.Process(target=killable.run, args=(self.base, self.log, self.mode))
-        process.start()
-        return process
+        return processes.begin(killable.run, self.base, self.log, self.mode)
 
     def finish(self) -> None:
         process = self.begin()

@@ -130,9 +130,9 @@ BROKEN_IMPORTS = [
     ({"app/main.py": "from ... import db"}, "app", "climbs out of the deliverable"),
     ({"app/main.py": "import app.gone"}, "app", "the import of 'app.gone' leads to no file"),
     (
-        {"app/main.py": "from store.db import x", "store/dc.py": "x = 1"},
+        {"app/main.py": "from store.task import x", "store/tasks.py": "x = 1"},
         "app",
-        "the import of 'store.db' leads to no file (did you mean 'dc'?)",
+        "the import of 'store.task' leads to no file (did you mean 'tasks'?)",
     ),
     (
         {"app/main.py": "from store import add", "store/__init__.py": "def ad(): pass"},
@@ -259,7 +259,7 @@ LEFT_ALONE = [
     {"a/main.py": "from pkg.b import x", "a/pkg/__init__.py": "", "a/pkg/b.py": "x = 1"},
     {"a/json.py": "x = 1", "a/main.py": "import json.decoder"},
     # Markdown
-    {"docs/a.md": "[x](https://x.y) [m](mailto:a@b.c) [s](/guide/) [t]({{ url }}) ```\n[x](gone.md)\n```"},
+    {"docs/a.md": "[x](https://x.y) [m](mailto:a@b.c) [s](/guide/) [t]({{ url }})\n```\n[x](gone.md)\n```"},
     {
         "docs/a.md": "# Olá, Mundo!\n## Olá, Mundo!\n[a](#olá-mundo) [b](#ola-mundo-1) [c](#user-content-x)\n<a id='user-content-x'></a>"
     },
@@ -336,15 +336,16 @@ def test_30_files_of_300_kilobytes_take_under_a_third_of_a_second() -> None:
     files = {**WHOLE}
     for number in range(7):
         rows = "\n".join(
-            f'<li id="i{number}-{n}" class="item item-{n % 9}"><a href="#i{number}-{n}">x</a></li>' for n in range(100)
+            f'<li id="i{number}-{n}" class="item item-{n % 9}"><a href="#i{number}-{n}">x</a></li>' for n in range(150)
         )
         files[f"ui/p{number}.html"] = PAGE.format(f"<ul>{rows}</ul>")
         files[f"ui/s{number}.js"] = "\n".join(
-            f'export function f{n}(a) {{ const e = document.getElementById("i{number}-{n % 100}"); e.className = `item item-${{a}}`; return e; }}'
+            f'export function f{n}(a) {{ const e = document.getElementById("i{number}-{n % 100}");'
+            " e.className = `item item-${a}`; return e; }"
             for n in range(100)
         )
         files[f"style/s{number}.css"] = "\n".join(
-            f".item-{n} > .item:hover {{ color: red; margin: {n}px }}" for n in range(200)
+            f".item-{n} > .item:hover {{ color: red; margin: {n}px }}" for n in range(400)
         )
     chosen = [SourceFile(path=path, text=text) for path, text in files.items()]
     assert len(chosen) >= 30 and sum(len(file.text) for file in chosen) >= 250_000
@@ -395,3 +396,35 @@ _texts = st.text(max_size=30) | st.lists(
 def test_any_tree_is_judged_without_an_error(files: dict[str, str]) -> None:
     for finding in reference_findings([SourceFile(path=p, text=t) for p, t in files.items()], {}, []):
         assert finding.path in files and len(finding.message) < 600
+
+
+HOSTILE = {
+    "missing ids": {
+        "a.html": "".join(f'<label for="gone{n}">' for n in range(30_000)) + "".join(f"<b id=i{n}>" for n in range(400))
+    },
+    "one endless id": {"a.html": f'<label for="{"x" * 1_000_000}">', "b.js": 'e.id = "aa" + n'},
+    "missing classes": {"a.html": "<p>", "b.css": "".join(f".x{n} {{}}" for n in range(30_000))},
+    "missing paths": {"a.html": "".join(f'<a href="gone{n}.html">' for n in range(30_000))},
+    "deep paths": {"a.html": f'<a href="{"../" * 300_000}x">', "b.py": "from " + "." * 50_000 + " import x"},
+    "many prefixes": {
+        "a.html": "<p>",
+        "b.js": "".join(f'e.id = "p{n}-" + x; f("q{n}-");' for n in range(10_000)) + "$('#zz');" * 10_000,
+    },
+    "missing links": {"a.md": "".join(f"[x](gone{n}.md)\n" for n in range(30_000))},
+    "broken script": {"a.html": "<p>", "b.js": "!" * 300_000},
+    "a chain": {"a.html": "<p>", "b.js": "f('x').g" * 100_000},
+    "long whiteboard": {"a.md": "shared_state." + "a." * 300_000},
+    "many headings": {"a.md": "# x\n" * 100_000 + "[x](#gone)"},
+    "selectors": {
+        "a.html": "<p>",
+        "b.css": "." + "a" * 500_000 + "{}" + ":not(" * 100_000,
+        "c.js": f'$(".{"x " * 100_000}")',
+    },
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_trees_neither_crash_nor_stall(name: str) -> None:
+    start = time.process_time()
+    _findings(HOSTILE[name])
+    assert time.process_time() - start < 10

@@ -17,9 +17,9 @@ from matrioska.nodes.checks.wording import did_you_mean, shorten
 _MARKDOWN = frozenset({".md", ".markdown"})
 _MAY_LINK = re.compile(r"\]\(|\]:|<(?:a|img)\b", re.IGNORECASE)
 _MAY_ANCHOR = re.compile(r"\]\([^)\s]*#|\]:\s*\S*#|href=[\"'][^\"']*#", re.IGNORECASE)
-_HTML_LINK = re.compile(r"<(?:a|img)\b[^>]*?\b(?:href|src)\s*=\s*[\"']([^\"']*)[\"']", re.IGNORECASE)
+_HTML_LINK = re.compile(r"<(?:a|img)\b[^<>]*?\b(?:href|src)\s*=\s*[\"']([^\"']*)[\"']", re.IGNORECASE)
 _HTML_ID = re.compile(r"\b(?:id|name)\s*=\s*[\"']([^\"']+)[\"']", re.IGNORECASE)
-_GIVEN_ID = re.compile(r"\{[^}]*#([\w-]+)[^}]*\}\s*$")
+_GIVEN_ID = re.compile(r"\{[^{}]*#([\w-]+)[^{}]*\}\s*$")
 
 
 @cache

@@ -11,7 +11,7 @@ from matrioska.nodes.checks.wording import Lines, did_you_mean, word_set
 _USE = re.compile(
     r"""(?<![\w.$-])(shared_state|whiteboard)
         (?:\[\s*(?P<quote>["'])(?P<key>[A-Za-z_][\w.-]{0,63})(?P=quote)\s*\]
-          |\.(?P<dotted>[A-Za-z_]\w*(?:\.\w+)*)(?![\w(-]|\s*\())""",
+          |\.(?P<dotted>[A-Za-z_]\w*(?:\.\w+){0,5})(?![\w(-]|\s*\())""",
     re.VERBOSE,
 )
 #: A tree that has a variable of that name means its own, not ours.

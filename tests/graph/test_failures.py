@@ -7,8 +7,7 @@ from typing import Any
 import pytest
 from langgraph.types import Command
 
-from matrioska.state.errors import ModelError, StoreError
-from matrioska.store.artifacts import ArtifactStore
+from matrioska.state.errors import ModelError
 from tests.graph.conftest import DIAGONAL, Start
 from tests.support import Author, Driven, chain, fenced, file_block, good_answer, plan, reader, spec
 
@@ -367,34 +366,6 @@ def test_a_refinement_that_does_not_help_is_not_repeated(start: Start) -> None:
     driven = start(author, refine_rounds=5)
     assert driven.run("Do it.")["status"] == "partial"
     assert author.model.count("mend", "a") == 1
-
-
-# -- the disk ------------------------------------------------------------------------------
-
-
-def test_a_full_disk_stops_the_run_early_and_a_resume_finishes_it(
-    start: Start, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    author = Author(plan(*(spec(f"m{n:02}") for n in range(40))), latency=0.002)
-    driven = start(author, slots=2)
-    put = ArtifactStore.put
-    written = 0
-
-    def full(self: ArtifactStore, path: str, content: bytes) -> Any:
-        nonlocal written
-        written += path.endswith(".py")
-        if written > 10:
-            raise StoreError("Cannot write: No space left on device.", next_step="Free some space.")
-        return put(self, path, content)
-
-    monkeypatch.setattr(ArtifactStore, "put", full)
-    with pytest.raises(StoreError, match="No space left"):
-        driven.run("Do it.")
-    # Whoever had a slot when the disk filled up may have asked; nobody after that.
-    assert len(author.calls()) <= 1 + 10 + 3
-    monkeypatch.setattr(ArtifactStore, "put", put)
-    assert driven.run(None)["status"] == "complete"
-    assert max(author.asked[f"produce m{n:02}"] for n in range(40)) <= 2
 
 
 def test_an_answer_is_needed_to_resume(start: Start) -> None:

@@ -163,9 +163,14 @@ def test_every_kill_resumes_to_the_same_and_nothing_finished_runs_again(
         assert (trial.base / "matrioska_results.zip").read_bytes() == archive
     assert not again
     assert set(kills) == set(killable.PHASES)
+    _report(
+        request,
+        f"kills: {kills.total()} in {runs} runs ({', '.join(f'{p} {kills[p]}' for p in killable.PHASES)}); "
+        f"calls under way when killed: {under_way}; finished stages run again: {again.total()}",
+    )
+
+
+def _report(request: pytest.FixtureRequest, line: str) -> None:
     reporter = request.config.pluginmanager.get_plugin("terminalreporter")
     if reporter is not None:
-        reporter.write_line(
-            f"\nkills: {kills.total()} in {runs} runs ({', '.join(f'{p} {kills[p]}' for p in killable.PHASES)}); "
-            f"calls under way when killed: {under_way}; finished stages run again: {again.total()}"
-        )
+        reporter.write_line("\n" + line)

@@ -6,7 +6,7 @@ import contextlib
 import json
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from matrioska.state.answers import (
@@ -29,6 +29,7 @@ _paths = st.sampled_from(
 )
 
 
+@settings(deadline=None)
 @given(_paths, _texts)
 @example("a.md", "no line break at the end")
 @example("a.md", "")
@@ -39,6 +40,7 @@ def test_a_fenced_file_is_read_back(path: str, text: str) -> None:
     assert parse_files(fenced_file(path, text)) == [FileBlock(path, expected)]
 
 
+@settings(deadline=None)
 @given(_texts, _texts)
 def test_two_fenced_files_are_told_apart(first: str, second: str) -> None:
     answer = f"Here you are.\n\n{fenced_file('a.md', first)}\n\nAnd:\n\n{fenced_file('b.md', second, 'js')}\n"
@@ -118,6 +120,7 @@ _jsonish = st.lists(
 )
 
 
+@settings(deadline=None)
 @given(st.text() | _jsonish.map("".join))
 def test_nothing_but_an_answer_error_is_ever_raised(answer: str) -> None:
     for parse in (parse_json_object, parse_contract, parse_files):
@@ -125,6 +128,7 @@ def test_nothing_but_an_answer_error_is_ever_raised(answer: str) -> None:
             parse(answer)
 
 
+@settings(deadline=None)
 @given(st.dictionaries(st.text(), st.integers(-10, 10) | st.text() | st.lists(st.booleans())))
 def test_any_object_is_read_back(value: dict[str, object]) -> None:
     expected = {clean_text(key): clean_text(item) if isinstance(item, str) else item for key, item in value.items()}

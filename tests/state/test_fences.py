@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from matrioska.state.fences import fence, read_fences
@@ -35,12 +35,14 @@ def test_hostile_text_round_trips(text: str) -> None:
     assert read_fences(fence(text, "task")) == {"task": text}
 
 
+@settings(deadline=None)
 @given(_texts, _texts)
 def test_any_two_texts_round_trip_side_by_side(first: str, second: str) -> None:
     prompt = f"Stage: plan\n\n{fence(first, 'first')}\n\n{fence(second, 'second')}\n"
     assert read_fences(prompt) == {"first": first, "second": second}
 
 
+@settings(deadline=None)
 @given(_texts)
 def test_a_fence_holds_exactly_one_pair_of_tags(text: str) -> None:
     assert len(re.findall(r"<\s*/?\s*data\b", fence(text, "task"), re.IGNORECASE)) == 2

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from matrioska.state.ids import MODULE_ID, SHARED_KEY, THREAD_ID, slug
@@ -51,6 +51,7 @@ def test_slugs(text: str, expected: str) -> None:
     assert slug(text) == expected
 
 
+@settings(deadline=None)
 @given(st.text(), st.integers(1, 64))
 def test_a_slug_is_safe_and_bounded(text: str, limit: int) -> None:
     made = slug(text, limit)

@@ -6,7 +6,7 @@ import posixpath
 from pathlib import Path, PureWindowsPath
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from matrioska.state.errors import UnsafePathError
@@ -52,6 +52,7 @@ _pieces = st.sampled_from(
 _paths = st.text(max_size=60) | st.lists(_pieces, max_size=6).map("/".join) | st.lists(_pieces, max_size=6).map("".join)
 
 
+@settings(deadline=None)
 @given(_paths)
 def test_no_path_leads_out(path: str) -> None:
     try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from matrioska.state.reducers import add_usage, merge_by_key
@@ -14,6 +14,7 @@ _mappings = st.none() | st.dictionaries(st.sampled_from("abcd"), _values)
 _usages = st.none() | st.dictionaries(st.sampled_from(["calls", "seconds"]), st.integers(0, 10**6) | st.floats(0, 1e6))
 
 
+@settings(deadline=None)
 @given(_mappings, _mappings)
 def test_merge_takes_the_update_and_drops_none(current: dict[str, Any] | None, update: dict[str, Any] | None) -> None:
     merged = merge_by_key(current, update)
@@ -23,6 +24,7 @@ def test_merge_takes_the_update_and_drops_none(current: dict[str, Any] | None, u
         assert merged.get(key) == source[key]
 
 
+@settings(deadline=None)
 @given(_mappings, _mappings)
 def test_merge_is_idempotent_and_keeps_its_inputs(
     current: dict[str, Any] | None, update: dict[str, Any] | None
@@ -33,12 +35,14 @@ def test_merge_is_idempotent_and_keeps_its_inputs(
     assert (dict(current or {}), dict(update or {})) == before
 
 
+@settings(deadline=None)
 @given(_mappings)
 def test_merging_nothing_changes_nothing(current: dict[str, Any] | None) -> None:
     clean = merge_by_key(current, None)
     assert merge_by_key(clean, {}) == clean == merge_by_key(None, clean)
 
 
+@settings(deadline=None)
 @given(_mappings, _mappings, _mappings)
 def test_updates_of_different_keys_commute(
     current: dict[str, Any] | None, first: dict[str, Any] | None, second: dict[str, Any] | None
@@ -52,6 +56,7 @@ def test_dropping_one_result_keeps_the_others() -> None:
     assert merge_by_key({"a": 1, "b": 2}, {"a": None}) == {"b": 2}
 
 
+@settings(deadline=None)
 @given(_usages, _usages)
 def test_usage_commutes_and_never_shrinks(left: dict[str, float] | None, right: dict[str, float] | None) -> None:
     total = add_usage(left, right)

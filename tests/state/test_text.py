@@ -7,7 +7,7 @@ import math
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 
@@ -29,6 +29,7 @@ def test_control_characters_go_and_text_stays(text: str, clean: str) -> None:
     assert clean_text(text) == clean
 
 
+@settings(deadline=None)
 @given(st.text(st.characters()))
 def test_cleaning_text_twice_is_cleaning_it_once(text: str) -> None:
     clean = clean_text(text)
@@ -47,6 +48,7 @@ _json = st.recursive(
 )  # fmt: skip
 
 
+@settings(deadline=None)
 @given(_json)
 def test_clean_json_is_json_and_can_be_checkpointed(value: Any) -> None:
     clean = clean_json(value)

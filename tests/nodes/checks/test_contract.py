@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from matrioska.nodes.checks.contract import MAX_VALUE_BYTES, MAX_VALUE_DEPTH, honour_complaints, value_complaints
@@ -194,6 +194,7 @@ _trees = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(st.dictionaries(st.text(max_size=3), _trees, max_size=3))
 def test_any_values_are_judged_without_an_error(values: dict[str, Any]) -> None:
     assert value_complaints(values, list(values)) is not None

@@ -6,7 +6,7 @@ import time
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from matrioska.nodes.checks.plan import parse_plan, plan_complaints
@@ -169,6 +169,7 @@ _specs = st.builds(
 )
 
 
+@settings(deadline=None)
 @given(st.lists(_specs, min_size=1, max_size=5))
 def test_a_plan_without_complaints_can_be_ordered(specs: list[ModuleSpec]) -> None:
     if plan_complaints(Architecture(modules=specs)):
@@ -184,6 +185,7 @@ def test_a_plan_without_complaints_can_be_ordered(specs: list[ModuleSpec]) -> No
         written.update(key for spec in ready for key in spec.shared_state_writes)
 
 
+@settings(deadline=None)
 @given(
     st.recursive(
         st.none() | st.integers() | st.text() | st.booleans(),

@@ -28,7 +28,7 @@ from matrioska.graph.execution import Execution
 from matrioska.graph.schedule import Stage
 from matrioska.graph.slots import Slots
 from matrioska.nodes.common import run_options
-from matrioska.nodes.leaf import off_loop
+from matrioska.nodes.leaf import off_loop, run_blocking
 from matrioska.nodes.progress import emit_module, emit_step, lend_writer
 from matrioska.state.context import RunContext
 from matrioska.state.errors import StoreError
@@ -173,7 +173,7 @@ def execute_node(
         with lend_writer(run.runtime.stream_writer):
             for stage in run.execution.stages:
                 needs = [run.futures[need] for need in stage.needs]
-                body = partial(_work, run, stage, needs, module_graph.invoke)
+                body = partial(_work, run, stage, needs, lambda given: run_blocking(module_graph.ainvoke(given)))
                 run.futures[stage.id] = cast("Future[Any]", task(name=stage.id)(body)())
             return run.commit([_result_or_error(future) for future in run.futures.values()])
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from functools import lru_cache
 from pathlib import Path, PurePosixPath
 
 from pathvalidate import ValidationError, validate_filename
@@ -20,6 +21,7 @@ _CONSOLE_NAMES = frozenset({"conin$", "conout$"})
 _UNSEEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 
 
+@lru_cache(maxsize=4_096)
 def safe_relative_path(path: str) -> str:
     """Return ``path`` in normal POSIX form when it is safe to write below some folder.
 

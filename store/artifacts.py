@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import mimetypes
 import os
-import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -20,6 +19,8 @@ _MEDIA.add_type("text/markdown", ".md")
 _MEDIA.add_type("application/yaml", ".yaml")
 _MEDIA.add_type("application/yaml", ".yml")
 _MEDIA.add_type("application/sql", ".sql")
+
+_NEW_FILE = os.O_CREAT | os.O_EXCL | os.O_WRONLY | getattr(os, "O_BINARY", 0)
 
 
 class ArtifactStore:
@@ -61,9 +62,13 @@ class ArtifactStore:
     def _write(self, place: Path, content: bytes) -> None:
         # A name appears only with its whole content behind it: write aside, then rename.
         try:
-            if not place.parent.exists():
+            # `mkstemp`, and a look at the folder for every file, would cost more than the writing.
+            aside = f"{place.parent}/.part-{os.urandom(8).hex()}"
+            try:
+                handle = os.open(aside, _NEW_FILE, 0o600)
+            except FileNotFoundError:
                 place.parent.mkdir(parents=True, exist_ok=True)
-            handle, aside = tempfile.mkstemp(dir=place.parent, prefix=".part-")
+                handle = os.open(aside, _NEW_FILE, 0o600)
             try:
                 with os.fdopen(handle, "wb") as stream:
                     stream.write(content)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import os
 import sqlite3
-import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, closing, contextmanager, suppress
+from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -22,32 +21,18 @@ from langgraph.checkpoint.base import (
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from langgraph.checkpoint.sqlite import SqliteSaver
 
-from matrioska.state.errors import CorruptStoreError, LockedStoreError, NewerFormatError, StoreError
+from matrioska.state.errors import NewerFormatError, StoreError
 from matrioska.state.graph_state import STATE_FORMAT
+from matrioska.store.database import open_database, typed_error
 from matrioska.store.lease import thread_lease
 
-#: Seconds to wait for another process's write before giving up.
-BUSY_SECONDS = 30.0
-# Marks the file as ours ("MTRK"), so that a foreign database is never written to.
-_APPLICATION_ID = 0x4D54524B
 # "execute:…|<module>.<stage>:…" is the namespace of a module subgraph.
 NS_SEP = "|"
 _MODULE_DEPTH = 1
-# As `SqliteSaver.setup` makes it, but clustered: a rowid table would hold every key twice.
-_WRITES_TABLE = """
-    CREATE TABLE IF NOT EXISTS writes (
-        thread_id TEXT NOT NULL,
-        checkpoint_ns TEXT NOT NULL DEFAULT '',
-        checkpoint_id TEXT NOT NULL,
-        task_id TEXT NOT NULL,
-        task_path TEXT NOT NULL DEFAULT '',
-        idx INTEGER NOT NULL,
-        channel TEXT NOT NULL,
-        type TEXT,
-        value BLOB,
-        PRIMARY KEY (thread_id, checkpoint_ns, checkpoint_id, task_id, idx)
-    ) WITHOUT ROWID
-"""
+_BRANCH = "branch:to:"
+# Where a module goes once a model has answered: the one step that must not be taken twice.
+_ANSWERED = f"{_BRANCH}check"
+_Put = tuple[RunnableConfig, Checkpoint, CheckpointMetadata, ChannelVersions]
 
 
 def strict_serializer() -> JsonPlusSerializer:
@@ -68,6 +53,7 @@ class Checkpointer(SqliteSaver):
         super().__init__(conn, serde=strict_serializer())
         self.path = path
         self.failure: StoreError | None = None
+        self._held: dict[tuple[str, str], _Put] = {}
 
     def get_next_version(self, current: str | int | None, channel: None) -> str:
         """Return the version after ``current``, in the form that a LangGraph server's own adapter counts on."""
@@ -140,10 +126,12 @@ class Checkpointer(SqliteSaver):
         the module subgraph is one task, and the checkpoint right behind it says the same:
         there only interrupts, errors and answers are written, at half the disk and time.
         """
-        if config["configurable"].get("checkpoint_ns", "").count(NS_SEP) == _MODULE_DEPTH:
+        if (key := _module_key(config)) is not None:
             writes = [write for write in writes if write[0] in WRITES_IDX_MAP]
             if not writes:
                 return
+            if (held := self._held.pop(key, None)) is not None:
+                self._save(*held)
         super().put_writes(config, writes, task_id, task_path)
 
     def list(
@@ -173,8 +161,35 @@ class Checkpointer(SqliteSaver):
     ) -> RunnableConfig:
         """See `SqliteSaver.put`.
 
-        Versions are written as numbers: as strings of 50 characters, once a channel and once
-        more a node, they would be a third of every checkpoint.
+        Of a module subgraph only the steps behind a model's answer are saved: the others can be
+        taken again in a millisecond, and would be four of five writes. They are held back until
+        they are outdated, or until an interrupt or error must be kept with them.
+        """
+        key = _module_key(config)
+        if key is None:
+            return self._save(config, checkpoint, metadata, new_versions)
+        updated = checkpoint.get("updated_channels") or []
+        self._held.pop(key, None)
+        if _ANSWERED in updated:
+            return self._save(config, checkpoint, metadata, new_versions)
+        # The last step of all leads nowhere and is not even held: the task's own result follows.
+        if any(channel.startswith(_BRANCH) for channel in updated) or metadata.get("source") != "loop":
+            self._held[key] = (config, checkpoint, metadata, new_versions)
+        thread_id, namespace = key
+        place = {"thread_id": thread_id, "checkpoint_ns": namespace, "checkpoint_id": checkpoint["id"]}
+        return {"configurable": place}
+
+    def _save(
+        self,
+        config: RunnableConfig,
+        checkpoint: Checkpoint,
+        metadata: CheckpointMetadata,
+        new_versions: ChannelVersions,
+    ) -> RunnableConfig:
+        """Write a checkpoint, its versions as numbers.
+
+        As strings of 50 characters, once a channel and once more a node, they would be a third
+        of every checkpoint.
         """
         return super().put(config, _with_versions(checkpoint, _number), metadata, new_versions)
 
@@ -216,8 +231,10 @@ class Checkpointer(SqliteSaver):
 
     def lease(self, thread_id: str) -> AbstractContextManager[None]:
         """Return the lease of a thread of this database; see `thread_lease`."""
-        # A new drive starts with a clean slate: the disk may have room again.
+        # A new drive starts with a clean slate: the disk may have room again, and what a stage
+        # that died had held back is outdated.
         self.failure = None
+        self._held = {key: held for key, held in self._held.items() if key[0] != thread_id}
         return thread_lease(self.path.parent / "locks", thread_id)
 
     def delete_for_runs(self, run_ids: Sequence[str]) -> None:
@@ -238,6 +255,13 @@ class Checkpointer(SqliteSaver):
                 "SELECT thread_id FROM checkpoints WHERE checkpoint_ns = '' GROUP BY thread_id ORDER BY MAX(rowid) DESC"
             )
             return [row[0] for row in rows]
+
+
+def _module_key(config: RunnableConfig) -> tuple[str, str] | None:
+    """Return thread and namespace of a module subgraph, None for any other graph."""
+    place = config["configurable"]
+    namespace = str(place.get("checkpoint_ns", ""))
+    return (str(place["thread_id"]), namespace) if namespace.count(NS_SEP) == _MODULE_DEPTH else None
 
 
 def _number(version: str | int | float) -> int:
@@ -270,45 +294,6 @@ def _check_format(found: CheckpointTuple, path: Path) -> None:
         )
 
 
-def typed_error(path: Path, error: sqlite3.Error) -> StoreError:
-    """Return our error for one of SQLite's, with the next step."""
-    text = str(error)
-    if isinstance(error, sqlite3.OperationalError) and "locked" in text:
-        return LockedStoreError(
-            f"The database {path} stayed locked by another process for {BUSY_SECONDS:.0f} s.",
-            path=str(path),
-            next_step="Close the program that holds it and resume; what is saved stays saved.",
-        )
-    if isinstance(error, sqlite3.OperationalError | sqlite3.ProgrammingError):
-        return StoreError(
-            f"The database {path} cannot be used: {text}.",
-            path=str(path),
-            next_step="Free disk space or check the permissions, then resume; what is saved stays saved.",
-        )
-    return CorruptStoreError(
-        f"The database {path} is damaged or not a SQLite file ({text}).",
-        path=str(path),
-        next_step="Restore it from a backup, or move it away to start anew.",
-    )
-
-
-def _check_file(path: Path) -> None:
-    """Refuse what SQLite would silently take for a new database.
-
-    By name and size only: to open and close the file here would drop the locks of every
-    connection that this process already has on it, and another process could then take away
-    the log under them (sqlite.org/howtocorrupt.html, section 2.2).
-    """
-    if path.is_dir():
-        raise CorruptStoreError(f"{path} is a folder.", path=str(path), next_step="Name a database file.")
-    if path.exists() and path.stat().st_size == 0:
-        raise CorruptStoreError(
-            f"The database {path} is empty: its content was lost.",
-            path=str(path),
-            next_step="Restore it from a backup, or delete the file to start anew.",
-        )
-
-
 def open_checkpointer(path: str | os.PathLike[str]) -> Checkpointer:
     """Open (or create) a database of checkpoints; the caller closes ``.conn``.
 
@@ -318,60 +303,11 @@ def open_checkpointer(path: str | os.PathLike[str]) -> Checkpointer:
         StoreError: it cannot be created.
     """
     place = Path(path).expanduser().absolute()
+    conn = open_database(place)
     try:
-        _check_file(place)
-        place.parent.mkdir(parents=True, exist_ok=True)
-        if not place.exists():
-            _create(place)
-    except sqlite3.Error as error:
-        raise typed_error(place, error) from error
-    except OSError as error:
-        raise StoreError(
-            f"Cannot open the database {place}: {error.strerror or error}.",
-            path=str(place),
-            next_step="Check the folder's permissions, or choose another with --base-path.",
-        ) from error
-    conn = sqlite3.connect(place, check_same_thread=False, timeout=BUSY_SECONDS)
-    try:
-        _configure(conn, place)
         saver = Checkpointer(conn, place)
         saver.setup()
     except sqlite3.Error as error:
         conn.close()
         raise typed_error(place, error) from error
-    except StoreError:
-        conn.close()
-        raise
     return saver
-
-
-def _create(place: Path) -> None:
-    """Make a database without tables. It appears whole, since an empty file counts as a lost one."""
-    # mkstemp's mode is 0600: checkpoints hold the person's task and files, for their eyes only.
-    handle, aside = tempfile.mkstemp(dir=place.parent, prefix=f".{place.name}-")
-    os.close(handle)
-    try:
-        with closing(sqlite3.connect(aside)) as conn:
-            conn.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
-        # A link, unlike a rename, never replaces what another process made meanwhile.
-        with suppress(FileExistsError):
-            os.link(aside, place)
-    finally:
-        Path(aside).unlink()
-
-
-def _configure(conn: sqlite3.Connection, place: Path) -> None:
-    application_id = conn.execute("PRAGMA application_id").fetchone()[0]
-    tables = {row[0] for row in conn.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-    # Most programs leave the id at 0; so did databases of LangGraph's own saver.
-    foreign = tables and "checkpoints" not in tables if application_id == 0 else application_id != _APPLICATION_ID
-    if foreign:
-        raise CorruptStoreError(
-            f"The database {place} belongs to another program.",
-            path=str(place),
-            next_step="Choose another folder with --base-path.",
-        )
-    conn.execute("PRAGMA journal_mode = WAL")
-    # In WAL mode NORMAL loses nothing on a crash of the process, only on a power cut.
-    conn.execute("PRAGMA synchronous = NORMAL")
-    conn.execute(_WRITES_TABLE)

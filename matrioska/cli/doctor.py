@@ -133,7 +133,7 @@ def writable_check(base: Path) -> Check:
 
 def database_check(path: Path) -> Check:
     """Check the database's health, reading only."""
-    from matrioska.store.checkpointer import typed_error
+    from matrioska.store.database import typed_error
 
     if not path.exists():
         return Check("database", _OPTIONAL, "none yet: the first run makes it")

@@ -21,7 +21,7 @@ from langgraph.checkpoint.serde.jsonplus import EXT_CONSTRUCTOR_SINGLE_ARG, Json
 from matrioska.graph import open_graph
 from matrioska.state.architecture import ModuleSpec
 from matrioska.state.errors import CorruptStoreError, LockedStoreError, NewerFormatError, StoreError
-from matrioska.store import checkpointer
+from matrioska.store import database
 from matrioska.store.checkpointer import Checkpointer, open_checkpointer, strict_serializer
 from tests.support import MODES, Author, Driven, plan, spec
 
@@ -137,7 +137,7 @@ def test_many_processes_can_create_it_at_once(tmp_path: Path) -> None:
 
 
 def test_a_locked_database_is_named_after_the_wait(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(checkpointer, "BUSY_SECONDS", 0.05)
+    monkeypatch.setattr(database, "BUSY_SECONDS", 0.05)
     saver = open_checkpointer(tmp_path / "db.sqlite")
     with closing(sqlite3.connect(tmp_path / "db.sqlite")) as other:
         other.execute("BEGIN IMMEDIATE")

@@ -160,7 +160,7 @@ def test_a_damaged_database(cli, author: Author) -> None:
 
 def test_a_locked_database(cli, author: Author, monkeypatch: pytest.MonkeyPatch) -> None:
     cli("run", "-t", "one", TASK, author=author)
-    monkeypatch.setattr("matrioska.store.checkpointer.BUSY_SECONDS", 0.1)
+    monkeypatch.setattr("matrioska.store.database.BUSY_SECONDS", 0.1)
     holder = sqlite3.connect(DATABASE, isolation_level=None)
     holder.execute("BEGIN EXCLUSIVE")
     try:

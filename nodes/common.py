@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from langchain_core.language_models import BaseChatModel
@@ -29,7 +30,14 @@ def run_options(state: Mapping[str, Any], runtime: Runtime[RunContext]) -> RunOp
 
 def artifact_store(options: RunOptions) -> ArtifactStore:
     """Return the store of files below the run's base path."""
-    return ArtifactStore(Layout.at(options.base_path).objects)
+    # A relative path means another folder once the program changes its own.
+    found = _store_at if options.base_path.startswith("/") else _store_at.__wrapped__
+    return found(options.base_path)
+
+
+@lru_cache(maxsize=64)
+def _store_at(base_path: str) -> ArtifactStore:
+    return ArtifactStore(Layout.at(base_path).objects)
 
 
 def pick_model(

@@ -18,7 +18,8 @@ class RunReport:
     thread_id: str
     status: str
     """``complete``, ``partial``, ``failed``, ``waiting`` (for a person), ``interrupted``
-    (stopped on request), ``unfinished`` (died or stopped before its end) or ``empty``."""
+    (stopped on request), ``unfinished`` (died or stopped before its end), ``empty``, or, in a
+    list of runs, ``unreadable`` (saved by a newer version, say)."""
     values: dict[str, Any]
     """The graph's state, as JSON."""
     waiting: list[dict[str, Any]] = field(default_factory=list)

@@ -24,7 +24,7 @@ from matrioska.reports import CheckpointSummary, RunReport, report_of, summary_o
 from matrioska.state.approval import Decision
 from matrioska.state.architecture import Architecture, ModuleSpec
 from matrioska.state.context import RunContext
-from matrioska.state.errors import ThreadNotFoundError, UsageError
+from matrioska.state.errors import StoreError, ThreadNotFoundError, UsageError
 from matrioska.state.ids import THREAD_ID, slug
 from matrioska.store.artifacts import ArtifactStore
 from matrioska.store.checkpointer import Checkpointer, open_checkpointer
@@ -221,8 +221,14 @@ class Runs:
         return report_of(thread_id, await self._snapshot(thread_id))
 
     async def threads(self) -> list[RunReport]:
-        """Return every run, the one touched last first."""
-        return [await self.show(thread_id) for thread_id in self.saver.thread_ids()]
+        """Return every run, the one touched last first. One that cannot be read does not hide the others."""
+        reports: list[RunReport] = []
+        for thread_id in self.saver.thread_ids():
+            try:
+                reports.append(await self.show(thread_id))
+            except StoreError as error:
+                reports.append(RunReport(thread_id=thread_id, status="unreadable", values={"task": error.message}))
+        return reports
 
     async def history(self, thread_id: str) -> list[CheckpointSummary]:
         """Return a run's checkpoints, the newest first.

@@ -302,3 +302,15 @@ async def test_a_base_path_that_cannot_be_written_is_named(tmp_path: Path) -> No
     with pytest.raises(StoreError, match="Cannot write to"):
         async with open_runs(tmp_path / "file"):
             pass
+
+
+async def test_a_run_of_a_newer_format_does_not_hide_the_others(begin: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    runs = await begin(Author(chain(1)))
+    await runs.start("Do it.", thread_id="old")
+    monkeypatch.setattr("matrioska.nodes.architect.STATE_FORMAT", 99)
+    with pytest.raises(StoreError, match="format 99"):
+        await runs.start("Do it.", thread_id="new")
+    assert {report.thread_id: report.status for report in await runs.threads()} == {
+        "old": "complete",
+        "new": "unreadable",
+    }

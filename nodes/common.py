@@ -19,7 +19,8 @@ from matrioska.store.artifacts import ArtifactStore
 from matrioska.store.layout import Layout
 from matrioska.store.settings import resolve_options
 
-_RAW_ANSWER_KEPT = 20_000
+#: Characters kept of an answer that could not be used.
+RAW_ANSWER_KEPT = 20_000
 _TRACE_KEPT = 4_000
 
 
@@ -73,7 +74,7 @@ def error_record(error: BaseException) -> ErrorRecord:
             message=error.message,
             next_step=error.next_step,
             retryable=bool(getattr(error, "retryable", False)),
-            raw_answer=str(getattr(error, "raw_answer", ""))[:_RAW_ANSWER_KEPT],
+            raw_answer=str(getattr(error, "raw_answer", ""))[:RAW_ANSWER_KEPT],
         )
     return ErrorRecord(
         code="unexpected",

@@ -9,7 +9,7 @@ from langgraph.runtime import Runtime
 from matrioska.nodes.checks.references import reference_findings
 from matrioska.nodes.common import artifact_store, run_options
 from matrioska.nodes.progress import emit_step
-from matrioska.state.context import RunContext
+from matrioska.state.context import RunContext, RunOptions
 from matrioska.state.graph_state import MatrioskaState
 from matrioska.state.results import Deliverable, Finding, ModuleResult
 
@@ -22,7 +22,7 @@ def verify(state: MatrioskaState, runtime: Runtime[RunContext]) -> dict[str, Any
     """
     emit_step("verify")
     options = run_options(state, runtime)
-    found = joined_findings(state, runtime)
+    found = joined_findings(state, options)
     rounds, before = state.get("rounds", 0), state.get("findings") or []
     findings = [finding.model_dump() for finding in found]
     update: dict[str, Any] = {"findings": findings, "feedback": {}}
@@ -36,7 +36,7 @@ def verify(state: MatrioskaState, runtime: Runtime[RunContext]) -> dict[str, Any
     return update
 
 
-def joined_findings(state: MatrioskaState, runtime: Runtime[RunContext]) -> list[Finding]:
+def joined_findings(state: MatrioskaState, options: RunOptions) -> list[Finding]:
     """Return what modules could not mend themselves and what does not resolve across them."""
     results = {m: ModuleResult.model_validate(r) for m, r in (state.get("results") or {}).items()}
     found = [
@@ -46,7 +46,7 @@ def joined_findings(state: MatrioskaState, runtime: Runtime[RunContext]) -> list
         for message in result.findings
     ]
     deliverable = Deliverable.model_validate(state["deliverable"])
-    store = artifact_store(run_options(state, runtime))
+    store = artifact_store(options)
     direct = len(state["architecture"]["modules"]) == 1
     only = state["architecture"]["modules"][0]["id"]
     owners = {

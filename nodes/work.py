@@ -8,7 +8,7 @@ from typing import Any
 from langgraph.runtime import Runtime
 
 from matrioska.nodes.checks.files import file_complaints
-from matrioska.nodes.common import artifact_store, pick_model, run_options
+from matrioska.nodes.common import RAW_ANSWER_KEPT, artifact_store, pick_model, run_options
 from matrioska.nodes.distill import load_package
 from matrioska.nodes.jobs import load_job
 from matrioska.nodes.leaf import off_loop
@@ -23,8 +23,6 @@ from matrioska.state.paths import safe_relative_path
 from matrioska.store.artifacts import ArtifactStore
 from matrioska.workers.base import WORKERS
 from matrioska.workers.base import Job as WorkerJob
-
-_RAW_ANSWER_KEPT = 20_000
 
 
 @dataclass(frozen=True)
@@ -110,7 +108,7 @@ def keep_files(asked: Asked, state: ModuleState) -> dict[str, Any]:
 
 
 def _unusable(complaint: str, answer: str) -> dict[str, Any]:
-    return {"unusable": complaint, "raw_answer": answer[:_RAW_ANSWER_KEPT]}
+    return {"unusable": complaint, "raw_answer": answer[:RAW_ANSWER_KEPT]}
 
 
 def _faults(files: list[SourceFile], kept: list[ArtifactRef], asked: Asked) -> list[str]:

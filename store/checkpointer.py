@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import (
@@ -25,6 +25,9 @@ from matrioska.state.errors import NewerFormatError, StoreError
 from matrioska.state.graph_state import STATE_FORMAT
 from matrioska.store.database import open_database, typed_error
 from matrioska.store.lease import thread_lease
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 # "execute:…|<module>.<stage>:…" is the namespace of a module subgraph.
 NS_SEP = "|"
@@ -193,9 +196,13 @@ class Checkpointer(SqliteSaver):
         """
         return super().put(config, _with_versions(checkpoint, _number), metadata, new_versions)
 
+    async def _work(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Do database work from async code, in place: the one thing that a server needs otherwise."""
+        return function(*args, **kwargs)
+
     async def aget_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
         """See `get_tuple`."""
-        return self.get_tuple(config)
+        return await self._work(self.get_tuple, config)
 
     async def alist(
         self,
@@ -206,7 +213,11 @@ class Checkpointer(SqliteSaver):
         limit: int | None = None,
     ) -> AsyncIterator[CheckpointTuple]:
         """See `list`."""
-        for found in self.list(config, filter=filter, before=before, limit=limit):
+
+        def collect() -> tuple[CheckpointTuple, ...]:
+            return tuple(self.list(config, filter=filter, before=before, limit=limit))
+
+        for found in await self._work(collect):
             yield found
 
     async def aput(
@@ -217,17 +228,21 @@ class Checkpointer(SqliteSaver):
         new_versions: ChannelVersions,
     ) -> RunnableConfig:
         """See `put`."""
-        return self.put(config, checkpoint, metadata, new_versions)
+        return await self._work(self.put, config, checkpoint, metadata, new_versions)
 
     async def aput_writes(
         self, config: RunnableConfig, writes: Sequence[tuple[str, Any]], task_id: str, task_path: str = ""
     ) -> None:
         """See `put_writes`."""
-        self.put_writes(config, writes, task_id, task_path)
+        await self._work(self.put_writes, config, writes, task_id, task_path)
 
     async def adelete_thread(self, thread_id: str) -> None:
         """See `delete_thread`."""
-        self.delete_thread(thread_id)
+        await self._work(self.delete_thread, thread_id)
+
+    async def adelete_for_runs(self, run_ids: Sequence[str]) -> None:
+        """See `delete_for_runs`."""
+        await self._work(self.delete_for_runs, run_ids)
 
     def lease(self, thread_id: str) -> AbstractContextManager[None]:
         """Return the lease of a thread of this database; see `thread_lease`."""

@@ -9,15 +9,17 @@ rather reads names: under a server a named thread goes by the UUID made from its
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 import uuid
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import ChannelVersions, Checkpoint, CheckpointMetadata, CheckpointTuple
 
-from matrioska.store.checkpointer import Checkpointer, open_checkpointer
+from matrioska.store.checkpointer import Checkpointer, P, T, open_checkpointer
 from matrioska.store.layout import Layout
 from matrioska.store.settings import load_settings
 
@@ -39,10 +41,16 @@ class ThreadedCheckpointer(Checkpointer):
     thread, which `Checkpointer` saves, is paid.
     """
 
+    def __init__(self, conn: sqlite3.Connection, path: Path) -> None:
+        super().__init__(conn, path)
+        self._names: dict[str, str] = {}
+
     def own_name(self, thread_id: str) -> str:
         """Return the name of the thread that a server knows by this UUID, else the UUID itself."""
-        named = {studio_thread_id(name): name for name in self.thread_ids()}
-        return named.get(thread_id, thread_id)
+        # Asked with every read and write: all threads are gone through only for one not seen before.
+        if thread_id not in self._names:
+            self._names = {studio_thread_id(name): name for name in self.thread_ids()}
+        return self._names.get(thread_id, thread_id)
 
     def _own(self, config: RunnableConfig) -> RunnableConfig:
         place = config["configurable"]
@@ -89,54 +97,15 @@ class ThreadedCheckpointer(Checkpointer):
     def delete_thread(self, thread_id: str) -> None:
         """See `SqliteSaver.delete_thread`."""
         super().delete_thread(self.own_name(thread_id))
+        self._names.pop(thread_id, None)
 
     def lease(self, thread_id: str) -> AbstractContextManager[None]:
         """See `Checkpointer.lease`: the command line and the server exclude each other."""
         return super().lease(self.own_name(thread_id))
 
-    async def aget_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
-        """See `Checkpointer.get_tuple`."""
-        return await asyncio.to_thread(self.get_tuple, config)
-
-    async def alist(
-        self,
-        config: RunnableConfig | None,
-        *,
-        filter: dict[str, Any] | None = None,
-        before: RunnableConfig | None = None,
-        limit: int | None = None,
-    ) -> AsyncIterator[CheckpointTuple]:
-        """See `Checkpointer.list`."""
-
-        def collect() -> tuple[CheckpointTuple, ...]:
-            return tuple(self.list(config, filter=filter, before=before, limit=limit))
-
-        for found in await asyncio.to_thread(collect):
-            yield found
-
-    async def aput(
-        self,
-        config: RunnableConfig,
-        checkpoint: Checkpoint,
-        metadata: CheckpointMetadata,
-        new_versions: ChannelVersions,
-    ) -> RunnableConfig:
-        """See `Checkpointer.put`."""
-        return await asyncio.to_thread(self.put, config, checkpoint, metadata, new_versions)
-
-    async def aput_writes(
-        self, config: RunnableConfig, writes: Sequence[tuple[str, Any]], task_id: str, task_path: str = ""
-    ) -> None:
-        """See `Checkpointer.put_writes`."""
-        await asyncio.to_thread(self.put_writes, config, writes, task_id, task_path)
-
-    async def adelete_thread(self, thread_id: str) -> None:
-        """See `Checkpointer.delete_thread`."""
-        await asyncio.to_thread(self.delete_thread, thread_id)
-
-    async def adelete_for_runs(self, run_ids: Sequence[str]) -> None:
-        """See `Checkpointer.delete_for_runs`."""
-        await asyncio.to_thread(self.delete_for_runs, list(run_ids))
+    async def _work(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Do database work in a thread."""
+        return await asyncio.to_thread(function, *args, **kwargs)
 
 
 def _as_asked(found: CheckpointTuple, asked: RunnableConfig) -> CheckpointTuple:

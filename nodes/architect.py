@@ -6,9 +6,8 @@ from typing import Any
 
 from langgraph.runtime import Runtime
 
-from matrioska.models.gateway import ask
 from matrioska.nodes.checks.plan import parse_plan
-from matrioska.nodes.common import error_record, pick_model, run_options
+from matrioska.nodes.common import error_record, pick_client, run_options
 from matrioska.nodes.leaf import off_loop
 from matrioska.nodes.progress import emit_step
 from matrioska.prompts.render import render, to_json
@@ -87,7 +86,7 @@ async def _plan(
     state: MatrioskaState, task: str, options: RunOptions, runtime: Runtime[RunContext]
 ) -> tuple[Architecture | PlanError, Usage]:
     """Ask for a plan until it passes the checks, `options.plan_repairs` times more at the most."""
-    model = await off_loop(pick_model, "architect", options, runtime)
+    client = await off_loop(pick_client, "architect", options, runtime)
     decision, previous = state.get("approval") or {}, state.get("architecture")
     asked_to_change = decision.get("type") == "respond" and previous
     complaints: list[str] = []
@@ -103,7 +102,7 @@ async def _plan(
             complaints=complaints,
         )
         try:
-            reply = await ask(model, messages)
+            reply = await client.ask(messages)
             usage, raw = usage + reply.usage, reply.text
             plan = parse_plan(parse_json_object(reply.text))
         except AnswerError as error:

@@ -6,10 +6,9 @@ from typing import Any
 
 from langgraph.runtime import Runtime
 
-from matrioska.models.gateway import ask
 from matrioska.nodes.checks.entry import entry_point
 from matrioska.nodes.checks.references import reference_findings
-from matrioska.nodes.common import artifact_store, pick_model, run_options
+from matrioska.nodes.common import artifact_store, pick_client, run_options
 from matrioska.nodes.leaf import off_loop
 from matrioska.nodes.progress import emit_step
 from matrioska.prompts.render import render
@@ -66,7 +65,7 @@ async def _readme(
 ) -> tuple[str, Usage, str]:
     """Return the README, its cost, and a note when the assembler's own could not be used."""
     usage, complaints = Usage(), list[str]()
-    model = await off_loop(pick_model, "assembler", options, runtime)
+    client = await off_loop(pick_client, "assembler", options, runtime)
     values: dict[str, Any] = {
         "project": Project.of(plan).model_dump(),
         "entry_point": entry,
@@ -77,7 +76,7 @@ async def _readme(
     for _ in range(options.max_mends + 1):
         try:
             messages = await off_loop(render, "assemble", **values, complaints=complaints)
-            reply = await ask(model, messages)
+            reply = await client.ask(messages)
             usage += reply.usage
             text, complaints = _checked(reply.text, paths)
         except AnswerError as error:

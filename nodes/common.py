@@ -10,10 +10,11 @@ from typing import Any
 from langchain_core.language_models import BaseChatModel
 from langgraph.runtime import Runtime
 
-from matrioska.models.registry import get_model
+from matrioska.models.gateway import Client, client_for, client_of
 from matrioska.state.architecture import ModuleSpec
 from matrioska.state.context import RunContext, RunOptions
 from matrioska.state.errors import ConfigError, MatrioskaError
+from matrioska.state.members import Member
 from matrioska.state.results import ErrorRecord
 from matrioska.store.artifacts import ArtifactStore
 from matrioska.store.layout import Layout
@@ -41,10 +42,8 @@ def _store_at(base_path: str) -> ArtifactStore:
     return ArtifactStore(Layout.at(base_path).objects)
 
 
-def pick_model(
-    role: str, options: RunOptions, runtime: Runtime[RunContext], spec: ModuleSpec | None = None
-) -> BaseChatModel:
-    """Return the model for a role: the module's own, else the role's, else the run's.
+def pick_client(role: str, options: RunOptions, runtime: Runtime[RunContext], spec: ModuleSpec | None = None) -> Client:
+    """Return whom to ask in a role: the module's own model, else the role's, else the run's.
 
     Raises:
         UnknownModelError: no provider answers to the name.
@@ -57,13 +56,13 @@ def pick_model(
         given = context.roles.get(role) or context.model  # type: ignore[call-overload]
     chosen = (spec.model if spec else None) or given or options.roles.get(role) or options.model
     if isinstance(chosen, BaseChatModel):
-        return chosen
+        return client_of(chosen)
     if not isinstance(chosen, str):
         raise ConfigError(
             f"The model for {role} is a {type(chosen).__name__}.",
             next_step="Give a name such as 'openai:gpt-4o' or a LangChain chat model.",
         )
-    return get_model(chosen)
+    return client_for(Member(model=chosen))
 
 
 def error_record(error: BaseException) -> ErrorRecord:

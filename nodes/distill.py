@@ -12,7 +12,7 @@ from typing import Any
 from langgraph.runtime import Runtime
 from pydantic import BaseModel
 
-from matrioska.nodes.common import artifact_store, pick_model, run_options
+from matrioska.nodes.common import artifact_store, pick_client, run_options
 from matrioska.nodes.jobs import load_job
 from matrioska.prompts.render import to_json
 from matrioska.state.answers import fenced_file
@@ -68,8 +68,7 @@ def token_budget(options: RunOptions, runtime: Runtime[RunContext], job: Job) ->
     """Return the tokens a package may take: the run's word, else half the model's window."""
     if options.token_budget:
         return options.token_budget
-    profile = getattr(pick_model("worker", options, runtime, job.spec), "profile", None) or {}
-    window = profile.get("max_input_tokens")
+    window = pick_client("worker", options, runtime, job.spec).window
     return int(window * (1 - _ANSWER_SHARE)) if window else DEFAULT_BUDGET
 
 

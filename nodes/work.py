@@ -8,7 +8,7 @@ from typing import Any
 from langgraph.runtime import Runtime
 
 from matrioska.nodes.checks.files import file_complaints
-from matrioska.nodes.common import RAW_ANSWER_KEPT, artifact_store, pick_model, run_options
+from matrioska.nodes.common import RAW_ANSWER_KEPT, artifact_store, pick_client, run_options
 from matrioska.nodes.distill import load_package
 from matrioska.nodes.jobs import load_job
 from matrioska.nodes.leaf import off_loop
@@ -66,8 +66,8 @@ def _prepare(
     sections = load_package(store, state["package"]).sections
     wanted = [key for key in job.wanted if key not in job.promised]
     messages = render(template, spec=job.spec, wanted=wanted, sections=sections, **extra)
-    model = pick_model("worker", options, runtime, job.spec)
-    return job, WorkerJob(stage=template, spec=job.spec, messages=messages, model=model)
+    client = pick_client("worker", options, runtime, job.spec)
+    return job, WorkerJob(stage=template, spec=job.spec, messages=messages, client=client)
 
 
 def keep_values(text: str) -> dict[str, Any]:

@@ -127,6 +127,86 @@ class UnknownModelError(ModelError, UsageError):
     code = "unknown_model"
 
 
+class ModelAuthError(ModelError):
+    """A provider refused the key, or there is none."""
+
+    code = "model_auth"
+
+
+class ModelUnavailableError(ModelError):
+    """A model's server is down, overloaded or breaks off: later it may answer."""
+
+    code = "model_unavailable"
+
+
+class ModelTimeoutError(ModelUnavailableError):
+    """A call took longer than its deadline, or a server stayed silent for too long.
+
+    Attributes:
+        seconds: the limit that was passed.
+    """
+
+    code = "model_timeout"
+
+    def __init__(self, message: str, *, seconds: float, model: str = "", next_step: str = "") -> None:
+        self.seconds = seconds
+        super().__init__(message, model=model, retryable=True, next_step=next_step)
+
+
+class ModelResponseError(ModelError):
+    """A server's response is not what its protocol says: HTML, cut JSON, wrong types, far too large."""
+
+    code = "model_response"
+
+
+class ContextWindowError(ModelError):
+    """A prompt that cannot fit into the model's context window; nothing was sent.
+
+    Attributes:
+        part: name of the part of the prompt that is too large.
+        tokens: tokens of the whole prompt.
+        window: tokens that the prompt may have.
+    """
+
+    code = "context_window"
+
+    def __init__(
+        self, message: str, *, part: str, tokens: int, window: int, model: str = "", next_step: str = ""
+    ) -> None:
+        self.part = part
+        self.tokens = tokens
+        self.window = window
+        super().__init__(message, model=model, next_step=next_step)
+
+
+class ModelLoadError(ModelError):
+    """A local model cannot be loaded: files missing, of an unsafe kind, or with code of their own."""
+
+    code = "model_load"
+
+
+class ModelMemoryError(ModelLoadError):
+    """A local model does not fit into memory.
+
+    Attributes:
+        needed: bytes that it needs.
+        available: bytes that are free.
+    """
+
+    code = "model_memory"
+
+    def __init__(self, message: str, *, needed: int, available: int, model: str = "", next_step: str = "") -> None:
+        self.needed = needed
+        self.available = available
+        super().__init__(message, model=model, next_step=next_step)
+
+
+class QueueFullError(ModelUnavailableError):
+    """More calls wait for a local model than its queue takes."""
+
+    code = "queue_full"
+
+
 class StoreError(MatrioskaError):
     """A database or file could not be read or written.
 

@@ -18,6 +18,8 @@ class Usage(BaseModel):
     output_tokens: int = 0
     seconds: float = 0.0
     """Seconds spent waiting for models, summed over calls."""
+    cost: float = 0.0
+    """US dollars, for calls to members whose price is known."""
 
     def __add__(self, other: Usage) -> Usage:
         return Usage(
@@ -25,6 +27,7 @@ class Usage(BaseModel):
             input_tokens=self.input_tokens + other.input_tokens,
             output_tokens=self.output_tokens + other.output_tokens,
             seconds=round(self.seconds + other.seconds, 6),
+            cost=round(self.cost + other.cost, 9),
         )
 
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Protocol
 
-from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import BaseMessage
 
-from matrioska.models.gateway import Reply, ask
+from matrioska.models.gateway import Client, Reply
 from matrioska.state.architecture import ModuleSpec
+from matrioska.state.forms import TEXT, AnswerForm
 
 
 @dataclass(frozen=True)
@@ -23,8 +23,10 @@ class Job:
     spec: ModuleSpec
     messages: Sequence[BaseMessage]
     """The rendered prompt, complete."""
-    model: BaseChatModel
-    """The model chosen for the module."""
+    client: Client
+    """The member chosen for the module."""
+    form: AnswerForm = TEXT
+    """The shape that the answer must have."""
 
 
 class Worker(Protocol):
@@ -35,7 +37,6 @@ class Worker(Protocol):
 
         Raises:
             ModelError: no model could answer.
-            AnswerError: the answer has no usable form.
         """
         ...
 
@@ -45,7 +46,7 @@ class ChatWorker:
 
     async def answer(self, job: Job) -> Reply:
         """See `Worker.answer`."""
-        return await ask(job.model, job.messages)
+        return await job.client.ask(job.messages, job.form)
 
 
 #: Workers by the name that a plan gives them.

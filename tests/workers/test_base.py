@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from langchain_core.messages import HumanMessage
 
+from matrioska.models.gateway import client_of
 from matrioska.models.testing import ScriptedChatModel
 from matrioska.state.architecture import ModuleSpec
 from matrioska.state.errors import ModelError
@@ -12,7 +13,7 @@ from matrioska.workers.base import WORKERS, ChatWorker, Job
 
 
 def _job(model: ScriptedChatModel) -> Job:
-    return Job(stage="produce", spec=ModuleSpec(id="a"), messages=[HumanMessage("Do it.")], model=model)
+    return Job(stage="produce", spec=ModuleSpec(id="a"), messages=[HumanMessage("Do it.")], client=client_of(model))
 
 
 async def test_the_chat_worker_asks_its_model_once() -> None:

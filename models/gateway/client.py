@@ -7,14 +7,17 @@ import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage
 from pydantic import SecretStr
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt, wait_random_exponential
 
-from matrioska.models.registry import providers
+from matrioska.models.registry import get_model, providers
 from matrioska.state.errors import AnswerError, MatrioskaError, ModelError
+from matrioska.state.forms import TEXT, AnswerForm
+from matrioska.state.members import Member
 from matrioska.state.results import Usage
 from matrioska.state.text import clean_text
 
@@ -32,7 +35,70 @@ class Reply:
     """A model's answer and what it cost."""
 
     text: str
+    """Cleaned, and without the reasoning."""
     usage: Usage
+    reasoning: str = ""
+    """What the model thought aloud before its answer, or beside it."""
+    fault: str = ""
+    """Why the answer cannot be used as it is (empty, cut off, refused…), written to be sent back to
+    the model; '' when nothing is wrong with it. It is no error: it was paid for, and asking again may help."""
+    model: str = ""
+    """``provider:model`` that answered."""
+
+
+class Client:
+    """One member, as everybody in this process asks it.
+
+    Args:
+        member: what it is and how it may be asked.
+        model: the chat model to ask; None makes it by the member's name when first needed.
+    """
+
+    def __init__(self, member: Member, model: BaseChatModel | None = None) -> None:
+        self.member = member
+        self._model = model
+
+    @property
+    def model(self) -> BaseChatModel:
+        """The chat model behind it.
+
+        Raises:
+            UnknownModelError: no provider answers to the name.
+            ModelError: its package or key is missing, or it cannot be set up.
+        """
+        if self._model is None:
+            self._model = get_model(self.member.model)
+        return self._model
+
+    async def ask(self, messages: Sequence[BaseMessage], form: AnswerForm = TEXT) -> Reply:
+        """Ask, and return the answer with what it cost.
+
+        Raises:
+            ModelError: no answer came; ``retryable`` says whether a later try may help.
+        """
+        return await ask(self.model, messages)
+
+    @property
+    def window(self) -> int | None:
+        """Tokens that prompt and answer may have together; None when nobody says."""
+        profile = getattr(self.model, "profile", None) or {}
+        return self.member.context_window or profile.get("max_input_tokens")
+
+    def count_tokens(self, text: str) -> int:
+        """Return how many tokens a text has: by the model's own tokenizer where there is one, else estimated."""
+        return len(text) // 4 + 1
+
+
+@lru_cache(maxsize=256)
+def client_for(member: Member) -> Client:
+    """Return the client of a member, one per process: its bounds hold for all runs together."""
+    return Client(member)
+
+
+def client_of(model: BaseChatModel) -> Client:
+    """Return the client of a chat model that a caller made, one per object."""
+    name = f"object:{getattr(model, 'model_name', None) or type(model).__name__}"
+    return Client(Member(model=name), model)
 
 
 def is_retryable(error: BaseException) -> bool:

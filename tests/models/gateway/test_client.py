@@ -12,8 +12,8 @@ from langchain_core.outputs import ChatGeneration, ChatResult
 from pydantic import SecretStr
 from tenacity import RetryCallState
 
-from matrioska.models import gateway
-from matrioska.models.gateway import ask, is_retryable
+from matrioska.models.gateway import client as gateway
+from matrioska.models.gateway.client import ask, is_retryable
 from matrioska.models.testing import ScriptedChatModel
 from matrioska.state.errors import AnswerError, ConfigError, ModelError
 

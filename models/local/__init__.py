@@ -1,0 +1,7 @@
+"""Models in this process: transformers and bitsandbytes behind one queue per model."""
+
+from __future__ import annotations
+
+from matrioska.models.local.chat import LocalLLM
+
+__all__ = ["LocalLLM"]

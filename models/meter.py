@@ -1,0 +1,68 @@
+"""The meter: who counts what calls cost, and stops them when a budget is used up.
+
+The gateway asks the meter in force before each call and tells it after. Which one is in
+force is a context variable, so that a worker may ask any number of models, in tasks of its
+own, without carrying it along.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Protocol
+
+from matrioska.state.results import Usage
+
+
+@dataclass(frozen=True)
+class CallRecord:
+    """One call, as it is written down."""
+
+    model: str
+    """``provider:model`` that answered, or failed last."""
+    usage: Usage
+    """What it cost in all, its failed attempts included."""
+    error: str = ""
+    """Code of the error in which it ended; '' when it was answered."""
+
+
+class Meter(Protocol):
+    """See the module's text."""
+
+    def admit(self) -> None:
+        """Let a call begin, or raise what stops the run. Whatever it raises passes the gateway as it is."""
+        ...
+
+    def record(self, call: CallRecord) -> None:
+        """Count a call that has ended."""
+        ...
+
+
+class NoMeter:
+    """Counts nothing and stops nothing."""
+
+    def admit(self) -> None:
+        """See `Meter.admit`."""
+
+    def record(self, call: CallRecord) -> None:
+        """See `Meter.record`."""
+
+
+_current: ContextVar[Meter] = ContextVar("matrioska_meter", default=NoMeter())  # noqa: B039 - it has no state
+
+
+def current_meter() -> Meter:
+    """Return the meter in force."""
+    return _current.get()
+
+
+@contextmanager
+def metered(meter: Meter) -> Iterator[None]:
+    """Put a meter in force for everything called inside."""
+    token = _current.set(meter)
+    try:
+        yield
+    finally:
+        _current.reset(token)

@@ -17,7 +17,7 @@ from langgraph.types import Send
 
 from bench.dags import Dag, module_ids
 from bench.engine import Leg, measured
-from matrioska.graph.slots import Slots
+from matrioska.models.slots import Slots
 from matrioska.models.testing import ScriptedChatModel
 from matrioska.state.reducers import merge_by_key
 from matrioska.store.checkpointer import open_checkpointer

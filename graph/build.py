@@ -12,6 +12,7 @@ from matrioska.graph.module import build_module_graph
 from matrioska.nodes.approval import approval
 from matrioska.nodes.architect import architect
 from matrioska.nodes.assemble import assemble
+from matrioska.nodes.budget import budgeted
 from matrioska.nodes.deliver import deliver
 from matrioska.nodes.leaf import Leaf, Route
 from matrioska.nodes.repair import failures, repair
@@ -60,7 +61,7 @@ def build_graph(
     builder = StateGraph(
         MatrioskaState, context_schema=RunContext, input_schema=MatrioskaInput, output_schema=MatrioskaOutput
     )
-    for body in (architect, approval, repair, assemble, verify, deliver):
+    for body in (budgeted(architect), approval, repair, budgeted(assemble), verify, deliver):
         builder.add_node(body.__name__, Leaf(body))
     builder.add_node("execute", execute_node(build_module_graph()))
     builder.add_edge(START, "architect")

@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from concurrent.futures import Future
+from contextlib import AbstractContextManager
 from functools import partial
 from typing import Any, cast
 
@@ -26,7 +27,9 @@ from langgraph.types import Interrupt
 
 from matrioska.graph.execution import Execution
 from matrioska.graph.schedule import Stage
-from matrioska.graph.slots import Slots
+from matrioska.models.meter import metered
+from matrioska.models.slots import Slots
+from matrioska.nodes.budget import BudgetReached, Labelled, RunMeter
 from matrioska.nodes.common import run_options
 from matrioska.nodes.leaf import off_loop, run_blocking
 from matrioska.nodes.progress import emit_module, emit_step, lend_writer
@@ -50,7 +53,9 @@ class _Pass:
 
     def __init__(self, state: MatrioskaState, runtime: Runtime[RunContext]) -> None:
         self.runtime = runtime
-        self.execution = Execution(state, run_options(state, runtime))
+        options = run_options(state, runtime)
+        self.meter = RunMeter(state, options, runtime)
+        self.execution = Execution(state, options)
         self.slots = Slots(self.execution.options.slots)
         self.stopped_by: StoreError | None = None
         self.futures: dict[str, Any] = {}
@@ -81,6 +86,11 @@ class _Pass:
             raise GraphDrained(control.drain_reason or "shutdown")
         if self.stopped_by is not None:
             raise Suspended(f"nothing can be saved: {self.stopped_by.message}")
+        self.meter.admit()
+
+    def metered(self, stage: Stage) -> AbstractContextManager[None]:
+        """Count the calls made inside as that stage's."""
+        return metered(Labelled(self.meter, stage=stage.kind, module=stage.module))
 
     def begin(self, stage: Stage, ended: Mapping[str, Outcome]) -> ModuleInput | Outcome:
         """Return a stage's input, unless there is nothing to run."""
@@ -128,12 +138,17 @@ class _Pass:
 
     def commit(self, results: list[Any]) -> dict[str, Any]:
         """Return the node's update, or raise what pauses the run."""
-        raise_pauses(results)
+        try:
+            raise_pauses(results)
+        except BudgetReached:
+            self.meter.pause()
+            # Answered before the stages ran, or it would have raised: they are to run again.
+            raise
         ended = {
             stage.id: Outcome.model_validate(result)
             for stage, result in zip(self.execution.stages, results, strict=True)
         }
-        return self.execution.commit(ended)
+        return self.execution.commit(ended, give_up=self.meter.ended)
 
 
 def raise_pauses(results: Iterable[Any]) -> None:
@@ -141,6 +156,7 @@ def raise_pauses(results: Iterable[Any]) -> None:
 
     Raises:
         GraphInterrupt: with every interrupt, so that a person can answer them together.
+        BudgetReached: nothing worse was raised.
         BaseException: the first other thing raised; interrupts come first, then drains.
     """
     raised = [result for result in results if isinstance(result, BaseException)]
@@ -152,8 +168,11 @@ def raise_pauses(results: Iterable[Any]) -> None:
         raise GraphInterrupt(list(interrupts.values()))
     for kind in (GraphDrained, Exception, BaseException):
         for error in raised:
-            if isinstance(error, kind) and not isinstance(error, Suspended):
+            if isinstance(error, kind) and not isinstance(error, Suspended | BudgetReached):
                 raise error
+    for error in raised:
+        if isinstance(error, BudgetReached):
+            raise error
     if raised:
         raise raised[0]
 
@@ -204,7 +223,8 @@ def _work(run: _Pass, stage: Stage, needs: list[Future[Any]], invoke: Callable[[
                 return run.report(stage, given)
             with run.slots.hold(stage.rank, stage.id):
                 run.work(stage)
-                outcome = run.execution.finish(stage, given, invoke(given))
+                with run.metered(stage):
+                    outcome = run.execution.finish(stage, given, invoke(given))
                 run.worked(stage)
         except Exception as error:
             outcome = run.fail(stage, error)
@@ -227,7 +247,8 @@ def _async_body(
                     return run.report(stage, given)
                 async with run.slots.ahold(stage.rank, stage.id):
                     run.work(stage)
-                    outcome = run.execution.finish(stage, given, await ainvoke(given))
+                    with run.metered(stage):
+                        outcome = run.execution.finish(stage, given, await ainvoke(given))
                     run.worked(stage)
             except Exception as error:
                 outcome = run.fail(stage, error)

@@ -217,8 +217,13 @@ class Execution:
             }
         )
 
-    def commit(self, ended: Mapping[str, Outcome]) -> dict[str, Any]:
-        """Return the graph's update: every result, the whiteboard, the cost."""
+    def commit(self, ended: Mapping[str, Outcome], *, give_up: bool = False) -> dict[str, Any]:
+        """Return the graph's update: every result, the whiteboard, the cost.
+
+        Args:
+            ended: the outcome of every stage, by its id.
+            give_up: whether a person decided already to go on without what is not done.
+        """
         results: dict[str, ModuleResult] = {module: self.old[module] for module in self.kept}
         spent = Usage()
         by_module: dict[str, list[Outcome]] = {}
@@ -236,6 +241,9 @@ class Execution:
             "feedback": {},
             "usage": spent.model_dump(),
         }
+        if give_up:
+            undone = sorted(module for module, result in results.items() if result.status != "done")
+            return update | {"repair": {"action": "skip", "modules": undone}}
         # A new try of what failed asks for a new decision.
         return update if self.refining else update | {"repair": {}}
 

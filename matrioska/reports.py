@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from langgraph.types import StateSnapshot
+from langgraph.types import Interrupt, StateSnapshot
 
 from matrioska.state.architecture import Architecture
 from matrioska.state.results import Deliverable
@@ -84,6 +84,11 @@ def report_of(thread_id: str, snapshot: StateSnapshot, *, seconds: float = 0.0, 
         created_at=snapshot.created_at or "",
         checkpoint_id=snapshot.config["configurable"].get("checkpoint_id", ""),
     )
+
+
+def kind_of(found: Interrupt) -> str:
+    """Return what an interrupt asks about: ``approval``, ``repair`` or ``budget``; '' for one that is not ours."""
+    return str(_payload(found.value).get("kind", ""))
 
 
 def _payload(value: Any) -> dict[str, Any]:

@@ -17,21 +17,23 @@ from langgraph.types import Command, StateSnapshot
 
 from matrioska.graph.build import build_graph
 from matrioska.graph.guard import GuardedGraph
-from matrioska.models.registry import check_model
+from matrioska.models.registry import check_member
 from matrioska.nodes.architect import check_task
 from matrioska.nodes.checks.plan import parse_plan
-from matrioska.reports import CheckpointSummary, RunReport, report_of, summary_of
+from matrioska.reports import CheckpointSummary, RunReport, kind_of, report_of, summary_of
 from matrioska.state.approval import Decision
 from matrioska.state.architecture import Architecture, ModuleSpec
+from matrioska.state.budget import Budget
 from matrioska.state.context import RunContext
 from matrioska.state.errors import StoreError, ThreadNotFoundError, UsageError
 from matrioska.state.ids import THREAD_ID, slug
+from matrioska.state.results import Finding, feedback_of
 from matrioska.store.artifacts import ArtifactStore
 from matrioska.store.checkpointer import Checkpointer, open_checkpointer
 from matrioska.store.delivery import write_archive
 from matrioska.store.fork import fork_thread
 from matrioska.store.layout import Layout
-from matrioska.store.settings import resolve_options
+from matrioska.store.settings import find_member, resolve_options
 
 # Name in a checkpoint's metadata.
 _OPTIONS = "matrioska_options"
@@ -92,7 +94,9 @@ class Runs:
 
         Args:
             thread_id: the run.
-            decision: answer to the pending question, in any dialect of `read_decision`.
+            decision: answer to the pending question, in any dialect of `read_decision`, or of
+                `read_raise` when a budget is used up; that one is answered by other limits in the
+                context as well.
 
         Raises:
             ThreadNotFoundError: no such run.
@@ -104,6 +108,11 @@ class Runs:
         self.check_models(snapshot.values.get("options"), context)
         pending = snapshot.interrupts
         if pending:
+            if decision is None and any(kind_of(found) == "budget" for found in pending):
+                # Nobody is asked again who gives other limits right away; and "auto" raises none by itself.
+                if any(getattr(context, name) is not None for name in Budget.model_fields):
+                    return await self._drive(thread_id, None, on_event, control, context)
+                return report_of(thread_id, snapshot)
             if decision is None and context.approval != "auto":
                 return report_of(thread_id, snapshot)
             answer = _as_answer(decision if decision is not None else Decision(type="approve"))
@@ -198,11 +207,8 @@ class Runs:
             await self.graph.aupdate_state(_config(thread_id), {"task": values["task"]}, as_node="__start__")
             return True
         if values.get("status") in ("partial", "failed"):
-            feedback: dict[str, list[str]] = {}
-            for found in values.get("findings") or []:
-                if found["module"]:
-                    feedback.setdefault(found["module"], []).append(found["message"])
-            await self._send_back(thread_id, {"feedback": feedback})
+            findings = [Finding.model_validate(found) for found in values.get("findings") or []]
+            await self._send_back(thread_id, {"feedback": feedback_of(findings)})
             return True
         return False
 
@@ -266,7 +272,7 @@ class Runs:
     # -- helpers ---------------------------------------------------------------------------
 
     def check_models(self, saved: dict[str, Any] | None = None, context: RunContext | None = None) -> None:
-        """Check that every model named for a run can be used, before any work.
+        """Check that every model named for a run can be used, and what they fall back to, before any work.
 
         Args:
             saved: the options that the run began with.
@@ -282,7 +288,7 @@ class Runs:
         objects = asked.model is not None and not isinstance(asked.model, str)
         for name in {options.model, *options.roles.values()}:
             if not (name.startswith("object:") and (objects or asked.roles)):
-                check_model(name)
+                _check_with_fallbacks(name)
 
     def new_thread_id(self, task: str) -> str:
         """Return a fresh id that tells a person which task it was."""
@@ -336,6 +342,14 @@ async def open_runs(base_path: str | Path, context: RunContext | None = None) ->
         yield Runs(layout, saver, context)
     finally:
         saver.conn.close()
+
+
+def _check_with_fallbacks(name: str) -> None:
+    next_name: str | None = name
+    while next_name is not None:
+        member = find_member(next_name)
+        check_member(member)
+        next_name = member.fallback
 
 
 def _config(thread_id: str) -> RunnableConfig:

@@ -11,7 +11,7 @@ from matrioska.nodes.common import artifact_store, run_options
 from matrioska.nodes.progress import emit_step
 from matrioska.state.context import RunContext, RunOptions
 from matrioska.state.graph_state import MatrioskaState
-from matrioska.state.results import Deliverable, Finding, ModuleResult
+from matrioska.state.results import Deliverable, Finding, ModuleResult, feedback_of
 
 
 def verify(state: MatrioskaState, runtime: Runtime[RunContext]) -> dict[str, Any]:
@@ -27,10 +27,7 @@ def verify(state: MatrioskaState, runtime: Runtime[RunContext]) -> dict[str, Any
     findings = [finding.model_dump() for finding in found]
     update: dict[str, Any] = {"findings": findings, "feedback": {}}
     improved = rounds == 0 or len(findings) < len(before)
-    feedback: dict[str, list[str]] = {}
-    for finding in found:
-        if finding.module:
-            feedback.setdefault(finding.module, []).append(f"{finding.path}: {finding.message}")
+    feedback = feedback_of(found)
     if feedback and improved and rounds < options.refine_rounds:
         update |= {"feedback": feedback, "rounds": rounds + 1}
     return update

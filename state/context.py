@@ -40,6 +40,12 @@ class RunContext(BaseModel):
     """Times that references which do not resolve go back to their modules."""
     token_budget: Annotated[int, Field(ge=256)] | None = None
     """Tokens that one module's context package may take; None asks the model's profile."""
+    budget_tokens: Annotated[int, Field(ge=1)] | None = None
+    """Tokens, input and output together, after which the run pauses and asks; None for no limit."""
+    budget_cost: Annotated[float, Field(gt=0)] | None = None
+    """US dollars after which the run pauses and asks."""
+    timeout: Annotated[float, Field(gt=0)] | None = None
+    """Seconds at work after which the run pauses and asks. Calls under way are waited for."""
 
 
 class RunOptions(BaseModel):
@@ -56,3 +62,6 @@ class RunOptions(BaseModel):
     plan_repairs: int = 2
     refine_rounds: int = 2
     token_budget: int | None = None
+    budget_tokens: int | None = None
+    budget_cost: float | None = None
+    timeout: float | None = None

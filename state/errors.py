@@ -128,15 +128,31 @@ class UnknownModelError(ModelError, UsageError):
 
 
 class ModelAuthError(ModelError):
-    """A provider refused the key, or there is none."""
+    """A provider refused the key or its account (no credit), or there is no key."""
 
     code = "model_auth"
 
 
 class ModelUnavailableError(ModelError):
-    """A model's server is down, overloaded or breaks off: later it may answer."""
+    """A model's server is down, overloaded or breaks off: later it may answer.
+
+    Attributes:
+        retry_after: seconds after which it may be asked again; None when nobody says.
+    """
 
     code = "model_unavailable"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        model: str = "",
+        retryable: bool = True,
+        retry_after: float | None = None,
+        next_step: str = "",
+    ) -> None:
+        self.retry_after = retry_after
+        super().__init__(message, model=model, retryable=retryable, next_step=next_step)
 
 
 class ModelTimeoutError(ModelUnavailableError):
@@ -150,7 +166,7 @@ class ModelTimeoutError(ModelUnavailableError):
 
     def __init__(self, message: str, *, seconds: float, model: str = "", next_step: str = "") -> None:
         self.seconds = seconds
-        super().__init__(message, model=model, retryable=True, next_step=next_step)
+        super().__init__(message, model=model, next_step=next_step)
 
 
 class ModelResponseError(ModelError):
@@ -160,12 +176,12 @@ class ModelResponseError(ModelError):
 
 
 class ContextWindowError(ModelError):
-    """A prompt that cannot fit into the model's context window; nothing was sent.
+    """A prompt that cannot fit into the model's context window.
 
     Attributes:
-        part: name of the part of the prompt that is too large.
+        part: name of the largest part of the prompt.
         tokens: tokens of the whole prompt.
-        window: tokens that the prompt may have.
+        window: tokens that prompt and answer may have together; 0 when only the server knows.
     """
 
     code = "context_window"
@@ -205,6 +221,12 @@ class QueueFullError(ModelUnavailableError):
     """More calls wait for a local model than its queue takes."""
 
     code = "queue_full"
+
+
+class BudgetError(MatrioskaError):
+    """The run's budget is used up, and it was decided not to raise it."""
+
+    code = "budget"
 
 
 class StoreError(MatrioskaError):

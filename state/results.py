@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import StrEnum
 from typing import Any, Literal
 
@@ -67,6 +68,16 @@ class Finding(BaseModel):
     message: str
     severity: Literal["error", "warning"] = "error"
     """A warning is sent back to its module as well, but does not keep a run from being complete."""
+
+
+def feedback_of(findings: Iterable[Finding]) -> dict[str, list[str]]:
+    """Return what modules are told to mend, by module id; findings of no module are left out."""
+    feedback: dict[str, list[str]] = {}
+    for finding in findings:
+        if finding.module:
+            told = f"{finding.path}: {finding.message}" if finding.path else finding.message
+            feedback.setdefault(finding.module, []).append(told)
+    return feedback
 
 
 class ModuleResult(BaseModel):

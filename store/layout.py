@@ -53,6 +53,10 @@ class Layout:
         """Folder with a thread's ``architecture.json`` and ``shared_state.json``."""
         return self.checkpoints / thread_id
 
+    def ledger(self, thread_id: str) -> Path:
+        """File with a thread's calls and their cost."""
+        return self.checkpoints / "ledgers" / f"{thread_id}.jsonl"
+
     def prepare(self) -> Layout:
         """Create the folders; what is not delivered is private to the user.
 

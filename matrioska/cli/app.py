@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from matrioska.cli.options import BasePath, Json, Model, Quiet, Thread, Yes
+from matrioska.cli.options import BasePath, BudgetCost, BudgetTokens, Json, Model, Quiet, Roles, Thread, Timeout, Yes
 
 app = typer.Typer(
     name="matrioska",
@@ -50,12 +50,7 @@ def run(
     task: Annotated[str, typer.Argument(metavar="TASK", help="What you want, in words; @FILE or - (stdin) read it.")],
     direct: Annotated[bool, typer.Option("--direct", help="A small task: one module, no plan to approve.")] = False,
     model: Model = None,
-    role: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--role", metavar="ROLE=MODEL", help="Model for one role (architect, boss, worker, …). May be repeated."
-        ),
-    ] = None,
+    role: Roles = None,
     yes: Yes = False,
     thread: Annotated[
         str | None, typer.Option("--thread", "-t", metavar="ID", help="Thread id for this run. Default: from the task.")
@@ -70,13 +65,25 @@ def run(
         int | None,
         typer.Option("--slots", min=1, max=10_000, help="Modules at work at the same time. Default: 8."),
     ] = None,
+    budget_tokens: BudgetTokens = None,
+    budget_cost: BudgetCost = None,
+    timeout: Timeout = None,
     quiet: Quiet = False,
 ) -> int:
     """Take a task to a deliverable. On a terminal you approve the plan first."""
     from matrioska.cli.run import Wishes, run_task
 
     wishes = Wishes(
-        direct=direct, model=model, roles=role or [], yes=yes, language=lang, slots=slots, base_path=base_path
+        direct=direct,
+        model=model,
+        roles=role or [],
+        yes=yes,
+        language=lang,
+        slots=slots,
+        base_path=base_path,
+        budget_tokens=budget_tokens,
+        budget_cost=budget_cost,
+        timeout=timeout,
     )
     return run_task(task, thread, wishes, as_json=json, quiet=quiet)
 
@@ -124,15 +131,29 @@ def resume(
     reject: Annotated[bool, typer.Option("--reject", help="Refuse the plan, or go on without what failed.")] = False,
     yes: Yes = False,
     model: Model = None,
+    role: Roles = None,
+    budget_tokens: BudgetTokens = None,
+    budget_cost: BudgetCost = None,
+    timeout: Timeout = None,
     base_path: BasePath = None,
     json: Json = False,
     quiet: Quiet = False,
 ) -> int:
     """Go on with a run: answer it, finish what was cut off, try again what failed."""
     from matrioska.cli.resume import Answer, resume_thread
+    from matrioska.cli.run import Wishes
 
     answer = Answer(approve=approve, edit=edit, respond=respond, reject=reject)
-    return resume_thread(thread, answer, yes, model, base_path, as_json=json, quiet=quiet)
+    wishes = Wishes(
+        model=model,
+        roles=role or [],
+        yes=yes,
+        base_path=base_path,
+        budget_tokens=budget_tokens,
+        budget_cost=budget_cost,
+        timeout=timeout,
+    )
+    return resume_thread(thread, answer, wishes, as_json=json, quiet=quiet)
 
 
 @app.command()
@@ -157,14 +178,27 @@ def redo(
         Path | None, typer.Option("--spec", metavar="FILE", help="Fields of its spec to change (JSON or YAML).")
     ] = None,
     model: Model = None,
+    role: Roles = None,
+    budget_tokens: BudgetTokens = None,
+    budget_cost: BudgetCost = None,
+    timeout: Timeout = None,
     base_path: BasePath = None,
     json: Json = False,
     quiet: Quiet = False,
 ) -> int:
     """Run one module again, and of what depends on it only what gets other inputs by that."""
     from matrioska.cli.resume import redo_module
+    from matrioska.cli.run import Wishes
 
-    return redo_module(thread, module, spec, model, base_path, as_json=json, quiet=quiet)
+    wishes = Wishes(
+        model=model,
+        roles=role or [],
+        base_path=base_path,
+        budget_tokens=budget_tokens,
+        budget_cost=budget_cost,
+        timeout=timeout,
+    )
+    return redo_module(thread, module, spec, wishes, as_json=json, quiet=quiet)
 
 
 @app.command()

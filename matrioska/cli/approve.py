@@ -1,66 +1,34 @@
-"""Asking the person: at the plan, and where modules failed."""
+"""Asking the person: at the plan, where modules failed, and at a used-up budget."""
 
 from __future__ import annotations
 
 import contextlib
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from rich.text import Text
 
 from matrioska.cli.editor import edit_plan
-from matrioska.cli.plan_view import architecture_of, show_plan, show_repair
+from matrioska.cli.plan_view import architecture_of
+from matrioska.cli.questions import QUESTIONS, Choice, question_of
 from matrioska.cli.ui import Ui
 from matrioska.reports import RunReport
 from matrioska.state.approval import Decision
 
 
-@dataclass(frozen=True)
-class Choice:
-    """One answer that is offered."""
-
-    key: str
-    words: str
-    """With the key in brackets."""
-    act: str
-    """``approve``, ``edit``, ``respond``, ``reject`` or ``later``."""
-
-
-APPROVAL = (
-    Choice("a", "[a]pprove", "approve"),
-    Choice("e", "[e]dit", "edit"),
-    Choice("r", "[r]espond", "respond"),
-    Choice("j", "re[j]ect", "reject"),
-    Choice("l", "[l]ater", "later"),
-)
-REPAIR = (
-    Choice("r", "[r]etry", "approve"),
-    Choice("e", "[e]dit the plan", "edit"),
-    Choice("h", "[h]int", "respond"),
-    Choice("w", "go on [w]ithout them", "reject"),
-    Choice("l", "[l]ater", "later"),
-)
-_QUESTIONS = {
-    "approval": "What should change? ",
-    "repair": "A hint for the modules that failed: ",
-}
-
-
-def ask_person(ui: Ui, report: RunReport) -> Decision | None:
-    """Show what a run waits for and return the person's decision; None to leave it for later.
+def ask_person(ui: Ui, report: RunReport) -> Any | None:
+    """Show what a run waits for and return the person's answer; None to leave it for later.
 
     Raises:
         KeyboardInterrupt: Ctrl-C or a signal.
     """
     request: Mapping[str, Any] = report.waiting[0]
-    repair = request.get("kind") == "repair"
-    (show_repair if repair else show_plan)(ui.err, request)
-    choices = REPAIR if repair else APPROVAL
+    question = question_of(request)
+    question.show(ui.err, request)
     _forget_typed_ahead()
     while True:
-        choice = _choose(ui, choices)
+        choice = _choose(ui, question.choices)
         if choice is None or choice.act == "later":
             return None
         if choice.act == "edit":
@@ -68,10 +36,11 @@ def ask_person(ui: Ui, report: RunReport) -> Decision | None:
             if plan is not None:
                 return Decision(type="edit", plan=plan)
         elif choice.act == "respond":
-            text = _line(ui, _QUESTIONS["repair" if repair else "approval"])
+            text = _line(ui, question.asks)
             if text:
-                return Decision(type="respond", text=text)
-        elif choice.act == "reject" and not repair and not confirm(ui, "Refuse the plan? The run ends with it."):
+                # A budget takes a bare number; read_raise complains of anything else.
+                return text if question is QUESTIONS["budget"] else Decision(type="respond", text=text)
+        elif choice.act == "reject" and question.confirms and not confirm(ui, question.confirms):
             continue
         else:
             return Decision(type="approve" if choice.act == "approve" else "reject")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -147,6 +148,20 @@ def read_roles(given: list[str]) -> dict[str, str]:
             )
         roles[role] = model
     return roles
+
+
+def read_duration(given: str) -> float:
+    """Return seconds from ``90``, ``90s``, ``10m``, ``2h`` or ``1h30m``.
+
+    Raises:
+        UsageError: it is of another form, or no time at all.
+    """
+    found = re.fullmatch(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s?)?", given.strip().casefold())
+    hours, minutes, seconds = found.groups(default="0") if found else ("0", "0", "0")
+    total = int(hours) * 3600 + int(minutes) * 60 + float(seconds)
+    if not total:
+        raise UsageError(f"{given!r} is not a time.", next_step="Write seconds (90), or 10m, 2h, 1h30m.")
+    return total
 
 
 def thread_not_found(thread_id: str, known: Sequence[str]) -> ThreadNotFoundError:

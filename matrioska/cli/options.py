@@ -17,5 +17,27 @@ Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress; only th
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Approve the plan and go on past failures without asking.")]
 Model = Annotated[
     str | None,
-    typer.Option("--model", "-M", metavar="MODEL", help="Model for every role: embedded, openai:NAME, ollama:NAME, …"),
+    typer.Option(
+        "--model", "-M", metavar="MODEL", help="For every role: embedded, PROVIDER:NAME, or a member of the settings."
+    ),
+]
+Roles = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--role",
+        metavar="ROLE=MODEL",
+        help="Model for one role: architect, boss, worker, critic, assembler. May be repeated.",
+    ),
+]
+BudgetTokens = Annotated[
+    int | None,
+    typer.Option("--budget-tokens", metavar="N", min=1, help="Pause and ask once the run has used N tokens in all."),
+]
+BudgetCost = Annotated[
+    float | None,
+    typer.Option("--budget-cost", metavar="USD", help="Pause and ask once the run has cost this many US dollars."),
+]
+Timeout = Annotated[
+    str | None,
+    typer.Option("--timeout", metavar="TIME", help="Pause and ask after this time at work: 90 (seconds), 10m, 2h."),
 ]

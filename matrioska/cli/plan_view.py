@@ -105,7 +105,7 @@ def show_layers(console: Console, plan: Architecture) -> None:
 
 def show_repair(console: Console, request: Mapping[str, Any]) -> None:
     """Show the modules that failed, why, and what that blocks."""
-    broken = _args(request).get("modules")
+    broken = request_args(request).get("modules")
     modules = broken if isinstance(broken, dict) else {}
     console.print()
     console.print(Text.assemble("🔧 ", ("Some modules are not done", "bold")))
@@ -133,7 +133,8 @@ def architecture_of(request: Mapping[str, Any]) -> dict[str, Any]:
     return _architecture(request)
 
 
-def _args(request: Mapping[str, Any]) -> dict[str, Any]:
+def request_args(request: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the action that a request asks about is given."""
     actions = request.get("action_requests")
     first = actions[0] if isinstance(actions, list) and actions else {}
     args = first.get("args") if isinstance(first, dict) else {}
@@ -141,5 +142,5 @@ def _args(request: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _architecture(request: Mapping[str, Any]) -> dict[str, Any]:
-    found = _args(request).get("architecture")
+    found = request_args(request).get("architecture")
     return found if isinstance(found, dict) else {}

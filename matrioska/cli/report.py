@@ -11,7 +11,7 @@ from typing import Any
 from rich.text import Text
 
 from matrioska.cli.main import COMPLETE, FAILED, INTERRUPTED, WAITING
-from matrioska.cli.plan_view import show_plan, show_repair
+from matrioska.cli.questions import question_in, question_of
 from matrioska.cli.text import count, duration, line, listed, listed_within, plain, quoted, size
 from matrioska.cli.ui import Ui
 from matrioska.reports import RunReport
@@ -87,16 +87,10 @@ def next_commands(report: RunReport, command: Command) -> list[str]:
     """Return the commands with which a person goes on from where a run stands."""
     thread = report.thread_id
     if report.status == "waiting":
-        repair = any(found.get("kind") == "repair" for found in report.waiting)
-        words = ["--approve"], ["--edit", "FILE"], ["--respond", "TEXT"], ["--reject"]
-        meanings = (
-            ("try again", "change the plan", "give a hint", "go on without them")
-            if repair
-            else ("build it", "build your plan", "ask for another plan", "refuse it")
-        )
-        lines = [command("resume", thread, *given) for given in words]
+        commands = question_in(report).commands
+        lines = [command("resume", thread, *words) for words, _ in commands]
         widest = max(map(len, lines))
-        return [f"{text:<{widest}}  # {meaning}" for text, meaning in zip(lines, meanings, strict=True)]
+        return [f"{text:<{widest}}  # {meaning}" for text, (_, meaning) in zip(lines, commands, strict=True)]
     if report.status in ("partial", "failed", "unfinished", "interrupted"):
         return [command("resume", thread)]
     return []
@@ -228,10 +222,8 @@ def show_waiting(ui: Ui, command: Command, report: RunReport, seconds: float) ->
         ui.emit_json(as_json(report, seconds, go_on))
     if not ui.quiet and not ui.interactive and not ui.json:
         for found in report.waiting:
-            (show_repair if found.get("kind") == "repair" else show_plan)(ui.err, found)
-    repair = any(found.get("kind") == "repair" for found in report.waiting)
-    what = "Modules failed, and the run waits for your decision" if repair else "The plan waits for your approval"
-    ui.say(("✋ ", "cyan"), f"{what}. It is saved. Go on with one of:")
+            question_of(found).show(ui.err, found)
+    ui.say(("✋ ", "cyan"), f"{question_in(report).waits}. It is saved. Go on with one of:")
     ui.suggest(go_on)
 
 

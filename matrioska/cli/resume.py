@@ -9,13 +9,13 @@ from pathlib import Path
 
 from matrioska.cli.given import read_mapping, read_spec
 from matrioska.cli.main import COMPLETE
+from matrioska.cli.run import Wishes
 from matrioska.cli.session import Session, find_place, look, open_session, require, require_database, run_async
 from matrioska.cli.text import line
 from matrioska.cli.ui import Ui, use
 from matrioska.nodes.checks.plan import parse_plan
 from matrioska.nodes.checks.wording import did_you_mean, near_match
 from matrioska.state.approval import Decision
-from matrioska.state.context import RunContext
 from matrioska.state.errors import UsageError
 
 __all__ = ["Answer", "fork_thread", "redo_module", "resume_thread"]
@@ -61,40 +61,20 @@ class Answer:
         return Decision(type="approve" if self.approve else "reject")
 
 
-def resume_thread(
-    thread: str,
-    answer: Answer,
-    yes: bool,
-    model: str | None,
-    base_path: Path | None,
-    *,
-    as_json: bool,
-    quiet: bool,
-) -> int:
+def resume_thread(thread: str, answer: Answer, wishes: Wishes, *, as_json: bool, quiet: bool) -> int:
     """Go on with a run; return the exit code."""
     ui = use(Ui(json=as_json, quiet=quiet))
     ui.plan_is_given = answer.edit is not None
     decision = answer.decision()
-    context = RunContext(approval="auto" if yes else None, model=model)
     return _on(
         ui,
         thread,
-        base_path,
-        context,
+        wishes,
         lambda session: session.carry(thread, partial(session.runs.resume, thread, decision)),
     )
 
 
-def redo_module(
-    thread: str,
-    module: str,
-    spec: Path | None,
-    model: str | None,
-    base_path: Path | None,
-    *,
-    as_json: bool,
-    quiet: bool,
-) -> int:
+def redo_module(thread: str, module: str, spec: Path | None, wishes: Wishes, *, as_json: bool, quiet: bool) -> int:
     """Run a module again; return the exit code."""
     ui = use(Ui(json=as_json, quiet=quiet))
     ui.plan_is_given = spec is not None
@@ -106,7 +86,7 @@ def redo_module(
         check_module(module, [found.id for found in plan.modules] if plan else [])
         return await session.carry(thread, partial(session.runs.redo, thread, module, changes))
 
-    return _on(ui, thread, base_path, RunContext(model=model), body)
+    return _on(ui, thread, wishes, body)
 
 
 def check_module(module: str, known: list[str]) -> None:
@@ -122,10 +102,8 @@ def check_module(module: str, known: list[str]) -> None:
         )
 
 
-def _on(
-    ui: Ui, thread: str, base_path: Path | None, context: RunContext, body: Callable[[Session], Awaitable[int]]
-) -> int:
-    place = find_place(base_path)
+def _on(ui: Ui, thread: str, wishes: Wishes, body: Callable[[Session], Awaitable[int]]) -> int:
+    context, place = wishes.context(), find_place(wishes.base_path)
     require_database(place, thread)
 
     async def main() -> int:

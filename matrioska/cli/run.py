@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from matrioska.cli.given import read_roles, read_task
+from matrioska.cli.given import read_duration, read_roles, read_task
 from matrioska.cli.session import find_place, open_session, run_async
 from matrioska.cli.text import line
 from matrioska.cli.ui import Ui, use
@@ -30,6 +30,9 @@ class Wishes:
     language: str | None = None
     slots: int | None = None
     base_path: Path | None = None
+    budget_tokens: int | None = None
+    budget_cost: float | None = None
+    timeout: str | None = None
 
     def context(self) -> RunContext:
         """Return them as the run's context; what was not asked for stays open.
@@ -44,12 +47,15 @@ class Wishes:
             "roles": read_roles(self.roles),
             "language": self.language,
             "slots": self.slots,
+            "budget_tokens": self.budget_tokens,
+            "budget_cost": self.budget_cost,
+            "timeout": read_duration(self.timeout) if self.timeout is not None else None,
         }
         try:
             return RunContext.model_validate(given)
         except ValidationError as error:
             first = error.errors()[0]
-            name = {"language": "--lang"}.get(str(first["loc"][0]), f"--{first['loc'][0]}")
+            name = {"language": "--lang"}.get(str(first["loc"][0]), f"--{first['loc'][0]}".replace("_", "-"))
             raise UsageError(
                 f"{name} cannot be {line(first['input'], 60)!r}.",
                 next_step="Use a language code such as en or pt." if name == "--lang" else f"{first['msg']}.",

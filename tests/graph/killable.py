@@ -12,6 +12,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from langgraph.types import Command
+
 from matrioska.graph import open_graph
 from matrioska.nodes import approval, deliver, progress
 from tests.support import Author, Driven, fenced, file_block, good_answer, plan, reader, spec
@@ -91,11 +93,22 @@ def _slow_steps(log: _Log) -> None:
         setattr(deliver, name, slow(getattr(deliver, name), "deliver"))
 
 
-def run(base: Path, log: Path, mode: str) -> None:
-    """Begin the run or go on with it, to its end."""
+def run(base: Path, log: Path, mode: str, answer: Any = None, **options: Any) -> None:
+    """Begin the run or go on with it, to its end or its next question.
+
+    Args:
+        base: where it is kept.
+        log: file for its calls.
+        mode: ``sync`` or ``async``.
+        answer: answer to what it waits for.
+        **options: fields of its `RunContext`.
+    """
     line = _Log(log)
     _slow_steps(line)
     with open_graph(base / "runs.sqlite") as graph:
-        driven = Driven(graph, mode, base, _author(line).model)
-        fresh = not driven.state().values
-        driven.run(TASK if fresh else None)
+        driven = Driven(graph, mode, base, _author(line).model, options=options)
+        waiting = driven.state().interrupts
+        if answer is not None:
+            driven.run(Command(resume={found.id: answer for found in waiting}))
+        else:
+            driven.run(TASK if not driven.state().values else None)

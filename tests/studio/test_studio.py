@@ -147,3 +147,20 @@ async def test_no_blocking_call_was_reported(server: Server, client: LangGraphCl
     log = await asyncio.to_thread(server.log.read_text)
     assert "BlockingError" not in log
     assert "Blocking call" not in log
+
+
+async def test_a_used_up_budget_is_an_interrupt_that_raises_it(client: LangGraphClient) -> None:
+    thread = (await client.threads.create())["thread_id"]
+    context = {"approval": "auto", "budget_tokens": 9_000}
+    await client.runs.wait(thread, "matrioska", input={"task": TASK}, context=context)
+    state = await client.threads.get_state(thread)
+    (found,) = [interrupt for task in state["tasks"] for interrupt in task["interrupts"]]
+    asked = found["value"]["action_requests"][0]
+    assert (found["value"]["kind"], asked["args"]["reached"]) == ("budget", ["budget_tokens"])
+    assert asked["args"]["spent"]["tokens"] >= 9_000
+    answer = {
+        "decisions": [{"type": "edit", "edited_action": {"name": asked["name"], "args": {"budget_tokens": None}}}]
+    }
+    await client.runs.wait(thread, "matrioska", command={"resume": answer}, context=context)
+    state = await client.threads.get_state(thread)
+    assert state["values"]["status"] == "complete", state["values"].get("findings")

@@ -20,6 +20,7 @@ from matrioska.cli import main
 
 def play() -> None:
     """Let a scripted author answer for every model."""
+    from matrioska.models.gateway import client_of
     from matrioska.nodes import common
     from matrioska.state.errors import ModelError
     from tests.support import Author, chain, good_answer
@@ -31,7 +32,7 @@ def play() -> None:
 
     told = {"produce m1": stubborn} if os.environ["CHILD_AUTHOR"] == "failing" else {}
     author = Author(chain(3), told=told, latency=float(os.environ.get("CHILD_SLOW", "0")))
-    common.get_model = lambda name: author.model  # type: ignore[assignment]
+    common.client_for = lambda *_: client_of(author.model)  # type: ignore[assignment]
 
 
 if os.environ.get("CHILD_TERMINAL"):

@@ -23,6 +23,7 @@ from typing import Any
 import pytest
 
 from matrioska.cli.main import main
+from matrioska.models.gateway import client_of
 from tests.support import Author
 
 ROOT = Path(__file__).parents[3]
@@ -51,7 +52,7 @@ def cli(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
     def call(*arguments: str, stdin: bytes = b"", author: Author | None = None) -> Ended:
         monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin), encoding="utf-8"))
         if author is not None:
-            monkeypatch.setattr("matrioska.nodes.common.get_model", lambda name: author.model)
+            monkeypatch.setattr("matrioska.nodes.common.client_for", lambda *_: client_of(author.model))
         capsys.readouterr()
         code = main(list(arguments))
         shown = capsys.readouterr()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from matrioska.graph.slots import Slots
+from matrioska.models.slots import Slots
 from matrioska.models.testing import Call
 from matrioska.state.errors import ConfigError
 from tests.graph.conftest import Start

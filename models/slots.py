@@ -1,4 +1,4 @@
-"""Slots: how many stages work at once, the most urgent first. For tasks and for threads alike."""
+"""Slots: how many stages or calls are under way at once, the most urgent first. For tasks and for threads alike."""
 
 from __future__ import annotations
 

@@ -1,0 +1,44 @@
+"""A used-up budget on the screen."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from matrioska.cli.plan_view import request_args, show_complaints
+from matrioska.cli.text import duration
+
+_ROWS = (("budget_tokens", "tokens", "tokens"), ("budget_cost", "cost", "cost"), ("timeout", "seconds", "time"))
+
+
+def show_budget(console: Console, request: Mapping[str, Any]) -> None:
+    """Show what a run has spent, of which limits, and why the last answer was not accepted."""
+    args = request_args(request)
+    spent, reached = args.get("spent") or {}, args.get("reached") or []
+    console.print()
+    console.print(Text.assemble("💰 ", ("The budget is used up", "bold")))
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
+    for name in ("", "spent", "limit"):
+        table.add_column(name, justify="left" if not name else "right")
+    for limit, amount, name in _ROWS:
+        if not spent.get(amount) and args.get(limit) is None:
+            continue
+        style = "bold red" if limit in reached else ""
+        table.add_row(
+            Text(f"  {name}"),
+            Text(_figure(limit, spent.get(amount, 0)), style),
+            Text(_figure(limit, args[limit]) if args.get(limit) is not None else "–", "dim"),
+        )
+    console.print(table)
+    console.print(Text(f"  in {spent.get('calls', 0):,} calls. What is finished is saved; nothing is lost.", "dim"))
+    show_complaints(console, request.get("complaints") or [])
+
+
+def _figure(limit: str, amount: float) -> str:
+    if limit == "timeout":
+        return duration(amount)
+    return f"${amount:,.4f}" if limit == "budget_cost" else f"{amount:,.0f}"

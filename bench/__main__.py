@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from bench import contracts, cost, makespan, profiling
+from bench import contracts, cost, local, makespan, profiling
 from bench.dags import Dag, load_dags
 from bench.report import Section, machine, show
 from bench.shapes import generated
@@ -22,6 +22,11 @@ class Part(StrEnum):
     MAKESPAN = "makespan"
     CONTRACTS = "contracts"
     COST = "cost"
+    LOCAL = "local"
+
+
+#: A local model is measured when asked for: it takes minutes, and torch.
+_USUAL = [part for part in Part if part is not Part.LOCAL]
 
 
 def main(
@@ -35,9 +40,14 @@ def main(
     sync: Annotated[bool, typer.Option("--sync", help="Measure the makespan in sync mode as well.")] = False,
     estimate_error: Annotated[float, typer.Option(min=1.0, help="Factor by which size estimates are wrong.")] = 1.0,
     profile: Annotated[int, typer.Option(min=0, help="Profile this many modules instead of measuring.")] = 0,
+    local_model: Annotated[int, typer.Option(min=1, help="Millions of parameters of the local model.")] = 100,
+    local_forms: Annotated[str, typer.Option(help="Forms of the local model, with commas.")] = "float32,nf4",
+    local_at_once: Annotated[str, typer.Option(help="Calls of the local model at once, with commas.")] = "1,4,8,16",
+    local_answer: Annotated[int, typer.Option(min=1, help="Tokens of each of its answers.")] = 48,
+    local_device: Annotated[str, typer.Option(help="Its device, such as cpu or cuda:0.")] = "cpu",
     write_json: Annotated[Path | None, typer.Option("--json", help="Write all figures to this file.")] = None,
 ) -> None:
-    """Measure makespan, contract first, CPU and database growth, each beside its bound."""
+    """Measure makespan, contract first, CPU and database growth, each beside its bound; a local model if asked for."""
     console = Console(width=140, highlight=False)
     facts = machine()
     console.print(f"{facts['cpus']} CPUs, load {facts['load']}, Python {facts['python']}, {facts['packages']}\n")
@@ -54,7 +64,7 @@ def main(
         for in_order in ("cumulative", "tottime"):
             for first in (False, True):
                 add(profiling.profile(profile, contracts=first, order=in_order))
-    parts = [] if profile else (only or list(Part))
+    parts = [] if profile else (only or _USUAL)
     if Part.MAKESPAN in parts:
         chosen = _chosen(dags, max_tasks, console)
         choice = makespan.Choice(critical_path, (None, slots), sync, repeat, estimate_error)
@@ -64,6 +74,11 @@ def main(
         add(contracts.measure(critical_path, repeat, say))
     if Part.COST in parts:
         add(cost.measure([int(size) for size in sizes.split(",")], repeat, say))
+    if Part.LOCAL in parts:
+        calls = tuple(int(count) for count in local_at_once.split(","))
+        asked = local.Choice(local_model, tuple(local_forms.split(",")), calls, local_answer, local_device, repeat)
+        for section in local.measure(asked, say):
+            add(section)
     facts["load_after"] = machine()["load"]
     console.print(f"Load at the end {facts['load_after']}. Wall time counts only on an idle machine.")
     if write_json:

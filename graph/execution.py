@@ -240,6 +240,11 @@ class Execution:
             "shared_state": shared,
             "feedback": {},
             "usage": spent.model_dump(),
+            "reasoning": {
+                stage.id: ended[stage.id].context.get("reasoning")
+                for stage in self.stages
+                if not ended[stage.id].reused
+            },
         }
         if give_up:
             undone = sorted(module for module, result in results.items() if result.status != "done")

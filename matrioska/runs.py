@@ -17,6 +17,7 @@ from langgraph.types import Command, StateSnapshot
 
 from matrioska.graph.build import build_graph
 from matrioska.graph.guard import GuardedGraph
+from matrioska.models.gateway.prices import check_price
 from matrioska.models.registry import check_member
 from matrioska.nodes.architect import check_task
 from matrioska.nodes.checks.plan import parse_plan
@@ -33,7 +34,7 @@ from matrioska.store.checkpointer import Checkpointer, open_checkpointer
 from matrioska.store.delivery import write_archive
 from matrioska.store.fork import fork_thread
 from matrioska.store.layout import Layout
-from matrioska.store.settings import find_member, resolve_options
+from matrioska.store.settings import find_fallbacks, find_member, resolve_options
 
 # Name in a checkpoint's metadata.
 _OPTIONS = "matrioska_options"
@@ -281,14 +282,18 @@ class Runs:
         Raises:
             UnknownModelError: no provider answers to a name.
             ModelError: a package or key is missing.
-            ConfigError: an option is wrong.
+            ConfigError: an option is wrong, or a cost is to be bounded that nobody can tell.
         """
         asked = context or self.context
         options = resolve_options(asked, saved)
         objects = asked.model is not None and not isinstance(asked.model, str)
         for name in {options.model, *options.roles.values()}:
             if not (name.startswith("object:") and (objects or asked.roles)):
-                _check_with_fallbacks(name)
+                member = find_member(name)
+                for found in (member, *find_fallbacks(member).values()):
+                    check_member(found)
+                    if options.budget_cost is not None:
+                        check_price(found)
 
     def new_thread_id(self, task: str) -> str:
         """Return a fresh id that tells a person which task it was."""
@@ -342,14 +347,6 @@ async def open_runs(base_path: str | Path, context: RunContext | None = None) ->
         yield Runs(layout, saver, context)
     finally:
         saver.conn.close()
-
-
-def _check_with_fallbacks(name: str) -> None:
-    next_name: str | None = name
-    while next_name is not None:
-        member = find_member(next_name)
-        check_member(member)
-        next_name = member.fallback
 
 
 def _config(thread_id: str) -> RunnableConfig:

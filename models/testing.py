@@ -6,14 +6,14 @@ import asyncio
 import re
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any, Literal
 
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
 from langchain_core.language_models import BaseChatModel
-from langchain_core.messages import AIMessage, BaseMessage
-from langchain_core.outputs import ChatGeneration, ChatResult
+from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
+from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 from pydantic import ConfigDict, Field, PrivateAttr
 
 _LINE = re.compile(r"^(Stage|Module): (.+)$", re.MULTILINE)
@@ -34,15 +34,31 @@ class Call:
     ended: float
 
 
-Answer = str | Exception
+@dataclass(frozen=True)
+class Pieces:
+    """An answer with what happens on its way, for models that stream.
+
+    Asked without streaming, it comes whole and without the silences.
+    """
+
+    items: Iterable[str | float | Exception]
+    """In this order: text, seconds of silence, or an exception that is raised there. May be endless."""
+    finish: str = "stop"
+    """Why it ends; ``length`` says that it was cut off, '' says nothing."""
+
+
+Answer = str | AIMessage | Pieces | Exception
 Script = Callable[[str, str, str], Answer]
 
 
 class ScriptedChatModel(BaseChatModel):
     """A chat model that answers by a function of stage, module and prompt.
 
+    With ``disable_streaming=False`` it streams.
+
     Args:
-        script: ``(stage, module, prompt) -> answer``; an exception it returns is raised.
+        script: ``(stage, module, prompt) -> answer``; an exception it returns is raised. A message
+            is answered as it is, with its usage and metadata.
         latency: seconds a call takes, or a function of stage and module that says so.
     """
 
@@ -51,7 +67,10 @@ class ScriptedChatModel(BaseChatModel):
     script: Script
     latency: float | Callable[[str, str], float] = 0.0
     calls: list[Call] = Field(default_factory=list)
-    """Every call so far, in the order in which they ended."""
+    """Every call so far, in the order in which they ended; streams end here where they begin."""
+    disable_streaming: bool | Literal["tool_calling"] = True
+    piece: Annotated[int, Field(ge=1)] = 20
+    """Characters of a text that come at a time in a stream."""
     _lock: threading.Lock = PrivateAttr(default_factory=threading.Lock)
 
     @property
@@ -65,14 +84,33 @@ class ScriptedChatModel(BaseChatModel):
     def _seconds(self, stage: str, module: str) -> float:
         return self.latency(stage, module) if callable(self.latency) else self.latency
 
-    def _finish(self, call: tuple[str, str, str], started: float) -> ChatResult:
-        stage, module, prompt = call
+    def _answer(self, call: tuple[str, str, str], started: float) -> Answer:
         with self._lock:
-            self.calls.append(Call(stage, module, prompt, started, time.monotonic()))
-        answer = self.script(stage, module, prompt)
-        if isinstance(answer, Exception):
-            raise answer
-        return ChatResult(generations=[ChatGeneration(message=AIMessage(answer))])
+            self.calls.append(Call(*call, started, time.monotonic()))
+        return self.script(*call)
+
+    def _finish(self, call: tuple[str, str, str], started: float) -> ChatResult:
+        answer = self._answer(call, started)
+        if isinstance(answer, AIMessage):
+            return ChatResult(generations=[ChatGeneration(message=answer)])
+        parts = [part for part in self._parts(answer) if isinstance(part, AIMessageChunk)]
+        whole = AIMessage(
+            "".join(str(part.content) for part in parts), response_metadata=parts[-1].response_metadata if parts else {}
+        )
+        return ChatResult(generations=[ChatGeneration(message=whole)])
+
+    def _parts(self, answer: Answer) -> Iterator[AIMessageChunk | float]:
+        """Yield pieces of an answer and silences between them, and raise what it says."""
+        if isinstance(answer, AIMessage):
+            yield AIMessageChunk(**answer.model_dump(exclude={"type"}))
+            return
+        finish = answer.finish if isinstance(answer, Pieces) else ""
+        for item in _items(answer, self.piece):
+            if isinstance(item, Exception):
+                raise item
+            yield item if isinstance(item, float | int) else AIMessageChunk(content=item)
+        if finish:
+            yield AIMessageChunk(content="", response_metadata={"finish_reason": finish})
 
     def _generate(
         self,
@@ -96,6 +134,44 @@ class ScriptedChatModel(BaseChatModel):
         if seconds := self._seconds(*call[:2]):
             await asyncio.sleep(seconds)
         return self._finish(call, started)
+
+    def _stream(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: CallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> Iterator[ChatGenerationChunk]:
+        call, started = read_call(messages), time.monotonic()
+        time.sleep(self._seconds(*call[:2]))
+        for part in self._parts(self._answer(call, started)):
+            if isinstance(part, AIMessageChunk):
+                yield ChatGenerationChunk(message=part)
+            else:
+                time.sleep(part)
+
+    async def _astream(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: AsyncCallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> AsyncIterator[ChatGenerationChunk]:
+        call, started = read_call(messages), time.monotonic()
+        await asyncio.sleep(self._seconds(*call[:2]))
+        for part in self._parts(self._answer(call, started)):
+            if isinstance(part, AIMessageChunk):
+                yield ChatGenerationChunk(message=part)
+            else:
+                await asyncio.sleep(part)
+
+
+def _items(answer: str | Pieces | Exception, size: int) -> Iterable[str | float | Exception]:
+    if isinstance(answer, Pieces):
+        return answer.items
+    if isinstance(answer, Exception):
+        return [answer]
+    return [answer[at : at + size] for at in range(0, len(answer), size)] or [""]
 
 
 def read_call(messages: Sequence[BaseMessage]) -> tuple[str, str, str]:

@@ -14,4 +14,4 @@ from matrioska.state.graph_state import ModuleState
 async def agree(state: ModuleState, runtime: Runtime[RunContext]) -> dict[str, Any]:
     """Ask for the contract's values; check judges them."""
     asked = await ask_worker("agree", state, runtime)
-    return {**keep_values(asked.text), "usage": asked.usage}
+    return {**keep_values(asked), **asked.costs}

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from langgraph.runtime import Runtime
 
 from matrioska.nodes.checks.plan import parse_plan
-from matrioska.nodes.common import error_record, pick_client, run_options
+from matrioska.nodes.common import artifact_store, error_record, pick_client, run_options
 from matrioska.nodes.leaf import off_loop
+from matrioska.nodes.numbered import expand_plan, number_plan
 from matrioska.nodes.progress import emit_step
+from matrioska.nodes.replies import advice, keep_reasoning, usable_text
+from matrioska.nodes.schemas import plan_form
 from matrioska.prompts.render import render, to_json
 from matrioska.state.answers import parse_json_object
 from matrioska.state.architecture import MAX_GOAL, UNDETERMINED, Architecture, ModuleSpec
 from matrioska.state.context import RunContext, RunOptions
 from matrioska.state.errors import AnswerError, PlanError, TaskError
+from matrioska.state.forms import JSON, AnswerForm
 from matrioska.state.graph_state import STATE_FORMAT, MatrioskaState
 from matrioska.state.results import Usage
 from matrioska.state.text import clean_text
@@ -59,8 +64,8 @@ async def architect(state: MatrioskaState, runtime: Runtime[RunContext]) -> dict
     if options.direct:
         plan = direct_plan(update["task"], options.language)
         return update | {"architecture": plan.model_dump(mode="json")}
-    plan_or_error, usage = await _plan(state, update["task"], options, runtime)
-    update["usage"] = usage.model_dump()
+    plan_or_error, usage, thoughts = await _plan(state, update["task"], options, runtime)
+    update |= {"usage": usage.model_dump(), "reasoning": {"plan": thoughts or None}}
     if isinstance(plan_or_error, PlanError):
         record = error_record(plan_or_error).model_dump(mode="json")
         return update | {"architecture": None, "status": "failed", "error": record}
@@ -82,33 +87,65 @@ def _title(task: str) -> str:
     return first if len(first) <= 80 else first[:79].rsplit(" ", 1)[0] + "…"
 
 
+@dataclass(frozen=True)
+class _Revision:
+    """What a plan is to change, when it is not the first."""
+
+    plan: Architecture | None = None
+    feedback: str = ""
+
+    @classmethod
+    def of(cls, state: MatrioskaState) -> _Revision:
+        decision, previous = state.get("approval") or {}, state.get("architecture")
+        if decision.get("type") != "respond" or not previous:
+            return cls()
+        return cls(Architecture.model_validate(previous), decision.get("text", ""))
+
+
 async def _plan(
     state: MatrioskaState, task: str, options: RunOptions, runtime: Runtime[RunContext]
-) -> tuple[Architecture | PlanError, Usage]:
-    """Ask for a plan until it passes the checks, `options.plan_repairs` times more at the most."""
+) -> tuple[Architecture | PlanError, Usage, str]:
+    """Ask for a plan until it passes the checks, `options.plan_repairs` times more at the most.
+
+    A model that can be held to a schema answers with a numbered plan, others with a whole one.
+
+    Returns:
+        The plan or what is wrong with it, the cost, and the digest of the model's reasoning.
+    """
     client = await off_loop(pick_client, "architect", options, runtime)
-    decision, previous = state.get("approval") or {}, state.get("architecture")
-    asked_to_change = decision.get("type") == "respond" and previous
+    form, revision = await off_loop(plan_form, client, task), _Revision.of(state)
+    template = "architect" if form is None else "architect_numbered"
     complaints: list[str] = []
-    usage, raw = Usage(), ""
+    usage, raw, thoughts = Usage(), "", ""
     for _ in range(options.plan_repairs + 1):
         messages = await off_loop(
             render,
-            "architect",
+            template,
             task=task,
             language=options.language,
-            previous_plan=raw or (to_json(previous) if asked_to_change else ""),
-            feedback=decision.get("text", "") if asked_to_change else "",
+            previous_plan=raw or _shown(revision.plan, form),
+            feedback=revision.feedback,
             complaints=complaints,
         )
+        reply = await client.ask(messages, form or JSON)
+        usage, raw = usage + reply.usage, reply.text
+        thoughts = await off_loop(keep_reasoning, artifact_store(options), reply) or thoughts
         try:
-            reply = await client.ask(messages)
-            usage, raw = usage + reply.usage, reply.text
-            plan = parse_plan(parse_json_object(reply.text))
+            plan = _read(parse_json_object(usable_text(reply)), form, revision)
         except AnswerError as error:
             complaints = [error.complaint]
         except PlanError as error:
             complaints = error.complaints
         else:
-            return plan.model_copy(update={"language": options.language or plan.language}), usage
-    return PlanError(complaints, raw_answer=raw), usage
+            return plan.model_copy(update={"language": options.language or plan.language}), usage, thoughts
+    return PlanError(complaints, raw_answer=raw, next_step=advice(complaints)), usage, thoughts
+
+
+def _shown(plan: Architecture | None, form: AnswerForm | None) -> str:
+    if plan is None:
+        return ""
+    return to_json(plan.model_dump(mode="json") if form is None else number_plan(plan))
+
+
+def _read(raw: dict[str, Any], form: AnswerForm | None, revision: _Revision) -> Architecture:
+    return parse_plan(raw) if form is None else expand_plan(raw, revision.plan)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import Any
 
 from langgraph.runtime import Runtime
@@ -11,12 +12,14 @@ from matrioska.nodes.checks.references import reference_findings
 from matrioska.nodes.common import artifact_store, pick_client, run_options
 from matrioska.nodes.leaf import off_loop
 from matrioska.nodes.progress import emit_step
+from matrioska.nodes.replies import keep_reasoning, usable_text
+from matrioska.nodes.schemas import files_form
 from matrioska.prompts.render import render
 from matrioska.state.answers import parse_files
 from matrioska.state.architecture import Architecture
 from matrioska.state.artifacts import ArtifactRef, SourceFile
 from matrioska.state.context import RunContext, RunOptions
-from matrioska.state.errors import AnswerError, MatrioskaError
+from matrioska.state.errors import AnswerError, MatrioskaError, StoreError
 from matrioska.state.graph_state import MatrioskaState
 from matrioska.state.jobs import Project
 from matrioska.state.results import Deliverable, Usage
@@ -34,9 +37,13 @@ async def assemble(state: MatrioskaState, runtime: Runtime[RunContext]) -> dict[
     entry = entry_point([ref.path for ref in files]) if files else ""
     update: dict[str, Any] = {}
     if files and not plan.is_direct:
-        readme, usage, note = await _readme(plan, results, files, entry, options, runtime)
-        files.append(await off_loop(artifact_store(options).put_text, README, readme))
-        update = {"usage": usage.model_dump(), "notes": {"readme": note or None}}
+        written = await _readme(plan, results, files, entry, options, runtime)
+        files.append(await off_loop(artifact_store(options).put_text, README, written.text))
+        update = {
+            "usage": written.usage.model_dump(),
+            "notes": {"readme": written.note or None},
+            "reasoning": {"assemble": written.reasoning or None},
+        }
         entry = entry or README
     return update | {"deliverable": Deliverable(files=files, entry_point=entry).model_dump(mode="json")}
 
@@ -55,6 +62,18 @@ def joined_files(plan: Architecture, results: dict[str, Any]) -> list[ArtifactRe
     return joined
 
 
+@dataclass
+class _Readme:
+    """A README, and what came of asking for it."""
+
+    text: str = ""
+    usage: Usage = field(default_factory=Usage)
+    note: str = ""
+    """Why the assembler's own could not be used."""
+    reasoning: str = ""
+    """SHA-256 of the assembler's reasoning; '' for none."""
+
+
 async def _readme(
     plan: Architecture,
     results: dict[str, Any],
@@ -62,9 +81,9 @@ async def _readme(
     entry: str,
     options: RunOptions,
     runtime: Runtime[RunContext],
-) -> tuple[str, Usage, str]:
-    """Return the README, its cost, and a note when the assembler's own could not be used."""
-    usage, complaints = Usage(), list[str]()
+) -> _Readme:
+    """Ask for the README until it passes, `options.max_mends` times more at the most; else list the parts."""
+    readme, complaints = _Readme(), list[str]()
     client = await off_loop(pick_client, "assembler", options, runtime)
     values: dict[str, Any] = {
         "project": Project.of(plan).model_dump(),
@@ -75,18 +94,24 @@ async def _readme(
     paths = {ref.path for ref in files}
     for _ in range(options.max_mends + 1):
         try:
+            form = await off_loop(files_form, client, 1, path=README)
             messages = await off_loop(render, "assemble", **values, complaints=complaints)
-            reply = await client.ask(messages)
-            usage += reply.usage
-            text, complaints = _checked(reply.text, paths)
+            reply = await client.ask(messages, form)
+            readme.usage += reply.usage
+            readme.reasoning = await off_loop(keep_reasoning, artifact_store(options), reply) or readme.reasoning
+            readme.text, complaints = _checked(usable_text(reply), paths)
         except AnswerError as error:
             complaints = [error.complaint]
+        except StoreError:
+            raise
         except MatrioskaError as error:
             # The modules' work stands; a README alone is no reason to lose it.
-            return plain_readme(**values), usage, f"The README is a plain list: {error.message}"
+            complaints = [error.message]
+            break
         if not complaints:
-            return text, usage, ""
-    return plain_readme(**values), usage, f"The README is a plain list: {complaints[0]}"
+            return readme
+    readme.text, readme.note = plain_readme(**values), f"The README is a plain list: {complaints[0]}"
+    return readme
 
 
 def _parts(plan: Architecture, files: list[ArtifactRef]) -> list[dict[str, Any]]:

@@ -14,11 +14,10 @@ from matrioska.models.gateway import Client, client_for, client_of
 from matrioska.state.architecture import ModuleSpec
 from matrioska.state.context import RunContext, RunOptions
 from matrioska.state.errors import ConfigError, MatrioskaError
-from matrioska.state.members import Member
 from matrioska.state.results import ErrorRecord
 from matrioska.store.artifacts import ArtifactStore
 from matrioska.store.layout import Layout
-from matrioska.store.settings import resolve_options
+from matrioska.store.settings import find_fallbacks, find_member, resolve_options
 
 #: Characters kept of an answer that could not be used.
 RAW_ANSWER_KEPT = 20_000
@@ -48,7 +47,7 @@ def pick_client(role: str, options: RunOptions, runtime: Runtime[RunContext], sp
     Raises:
         UnknownModelError: no provider answers to the name.
         ModelError: its package or key is missing.
-        ConfigError: the caller gave something that is no chat model.
+        ConfigError: the caller gave something that is no chat model, or a plan names an address.
     """
     context = runtime.context
     given = None
@@ -62,7 +61,15 @@ def pick_client(role: str, options: RunOptions, runtime: Runtime[RunContext], sp
             f"The model for {role} is a {type(chosen).__name__}.",
             next_step="Give a name such as 'openai:gpt-4o' or a LangChain chat model.",
         )
-    return client_for(Member(model=chosen))
+    if spec and spec.model and "://" in spec.model:
+        # A plan is a model's answer: it must not send prompts to servers that no person named.
+        raise ConfigError(
+            f"The module {spec.id} asks for a model at an address of its own.",
+            next_step="Describe it in the settings as a member, and name that member in the plan.",
+        )
+    member = find_member(chosen)
+    # Found now: reading settings would block the event loop in the midst of a call.
+    return client_for(member, find_fallbacks(member).__getitem__)
 
 
 def error_record(error: BaseException) -> ErrorRecord:

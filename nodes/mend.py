@@ -25,8 +25,8 @@ async def mend(state: ModuleState, runtime: Runtime[RunContext]) -> dict[str, An
     answering = "values" if state["stage"] == "agree" else "files"
     present = await off_loop(present_work, state, runtime)
     asked = await ask_worker("mend", state, runtime, answering=answering, complaints=complaints, present=present)
-    kept = keep_values(asked.text) if answering == "values" else await off_loop(keep_files, asked, state)
-    return {**kept, "usage": asked.usage, "mends": state.get("mends", 0) + 1}
+    kept = keep_values(asked) if answering == "values" else await off_loop(keep_files, asked, state)
+    return {**kept, **asked.costs, "mends": state.get("mends", 0) + 1}
 
 
 def present_work(state: ModuleState, runtime: Runtime[RunContext]) -> str:

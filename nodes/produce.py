@@ -16,4 +16,4 @@ async def produce(state: ModuleState, runtime: Runtime[RunContext]) -> dict[str,
     """Ask for the files; check judges them."""
     asked = await ask_worker("produce", state, runtime)
     kept = await off_loop(keep_files, asked, state)
-    return {**kept, "usage": asked.usage}
+    return {**kept, **asked.costs}

@@ -7,16 +7,20 @@ from typing import Any
 
 from langgraph.runtime import Runtime
 
+from matrioska.models.gateway import Client
 from matrioska.nodes.checks.files import file_complaints
 from matrioska.nodes.common import RAW_ANSWER_KEPT, artifact_store, pick_client, run_options
 from matrioska.nodes.distill import load_package
 from matrioska.nodes.jobs import load_job
 from matrioska.nodes.leaf import off_loop
+from matrioska.nodes.replies import complaint_about, keep_reasoning
+from matrioska.nodes.schemas import contract_form, files_form
 from matrioska.prompts.render import render
 from matrioska.state.answers import parse_contract, parse_files, parse_json_object
 from matrioska.state.artifacts import ArtifactRef, SourceFile
 from matrioska.state.context import RunContext, RunOptions
 from matrioska.state.errors import AnswerError, ConfigError, UnsafePathError
+from matrioska.state.forms import AnswerForm
 from matrioska.state.graph_state import ModuleState
 from matrioska.state.jobs import Job
 from matrioska.state.paths import safe_relative_path
@@ -24,15 +28,22 @@ from matrioska.store.artifacts import ArtifactStore
 from matrioska.workers.base import WORKERS
 from matrioska.workers.base import Job as WorkerJob
 
+#: Files that a module is given room for when its plan names none.
+USUAL_FILES = 3
+
 
 @dataclass(frozen=True)
 class Asked:
     """A worker's answer, with what is needed to keep it."""
 
     text: str
-    usage: dict[str, Any]
+    complaint: str
+    """Why the text need not be read: it is empty, cut off, or a refusal; '' when it is to be read."""
     job: Job
     store: ArtifactStore
+    costs: dict[str, Any]
+    """The part of the node's update that does not depend on the text: cost, and the record with the
+    digest of the model's reasoning."""
 
 
 async def ask_worker(template: str, state: ModuleState, runtime: Runtime[RunContext], **extra: Any) -> Asked:
@@ -46,7 +57,10 @@ async def ask_worker(template: str, state: ModuleState, runtime: Runtime[RunCont
     store = artifact_store(options)
     job, worker_job = await off_loop(_prepare, template, state, runtime, options, store, extra)
     reply = await WORKERS[job.spec.worker].answer(worker_job)
-    return Asked(reply.text, reply.usage.model_dump(), job, store)
+    costs: dict[str, Any] = {"usage": reply.usage.model_dump()}
+    if thoughts := await off_loop(keep_reasoning, store, reply):
+        costs["record"] = {**(state.get("record") or {}), "reasoning": thoughts}
+    return Asked(reply.text, complaint_about(reply), job, store, costs)
 
 
 def _prepare(
@@ -67,15 +81,26 @@ def _prepare(
     wanted = [key for key in job.wanted if key not in job.promised]
     messages = render(template, spec=job.spec, wanted=wanted, sections=sections, **extra)
     client = pick_client("worker", options, runtime, job.spec)
-    return job, WorkerJob(stage=template, spec=job.spec, messages=messages, client=client)
+    form = _form(client, job, wanted, len(state.get("files") or []))
+    return job, WorkerJob(stage=template, spec=job.spec, messages=messages, client=client, form=form)
 
 
-def keep_values(text: str) -> dict[str, Any]:
+def _form(client: Client, job: Job, wanted: list[str], present: int) -> AnswerForm:
+    """Return the form of a stage's answer: values, or files with the values that are still wanted."""
+    if job.kind == "agree":
+        return contract_form(client, wanted, job.project.goal)
+    count = max(len(job.spec.outputs), present) or USUAL_FILES
+    return files_form(client, count, wanted, material=job.project.goal)
+
+
+def keep_values(asked: Asked) -> dict[str, Any]:
     """Return the update for an answer that is one JSON object of whiteboard values."""
+    if asked.complaint:
+        return {"values": None, **_unusable(asked.complaint, asked.text)}
     try:
-        return {"values": parse_json_object(text), "unusable": "", "raw_answer": ""}
+        return {"values": parse_json_object(asked.text), "unusable": "", "raw_answer": ""}
     except AnswerError as error:
-        return {"values": None, **_unusable(error.complaint, text)}
+        return {"values": None, **_unusable(error.complaint, asked.text)}
 
 
 def keep_files(asked: Asked, state: ModuleState) -> dict[str, Any]:
@@ -85,6 +110,8 @@ def keep_files(asked: Asked, state: ModuleState) -> dict[str, Any]:
     the disk.
     """
     text, module = asked.text, asked.job.spec.id
+    if asked.complaint:
+        return _unusable(asked.complaint, text)
     kept = {ref.path: ref for ref in map(ArtifactRef.model_validate, state.get("files") or [])}
     try:
         blocks, values = parse_files(text), parse_contract(text)

@@ -12,7 +12,6 @@ so nesting and unclosed fences follow CommonMark.
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass
 from typing import Any
@@ -21,17 +20,34 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 from matrioska.state.errors import AnswerError
+from matrioska.state.lenient import JsonFaultError, read_json
 from matrioska.state.text import clean_json, clean_text
 
 _PATH = re.compile(r"""\bpath\s*=\s*(?:"([^"]+)"|'([^']+)'|(\S+))""")
 _BARE_PATH = re.compile(r"^[\w.-]+(?:/[\w.-]+)*\.[A-Za-z0-9]{1,8}$")
 _TITLE_PATH = re.compile(r"[`*]{1,3}([\w.-]+(?:/[\w.-]+)*\.[A-Za-z0-9]{1,8})[`*]{1,3}:?\s*$")
-_THINKING = re.compile(r"^\s*<think(?:ing)?>(.*?)</think(?:ing)?>", re.DOTALL)
+_THOUGHTS_BEGIN = re.compile(r"<think(?:ing)?>|\[THINK\]")
+_THOUGHTS_END = re.compile(r"</think(?:ing)?>|\[/THINK\]")
+_THINKING = re.compile(rf"\s*(?:{_THOUGHTS_BEGIN.pattern})(?P<thought>.*?)(?:{_THOUGHTS_END.pattern}|\Z)", re.DOTALL)
+#: How an object begins; a brace before anything else belongs to prose.
+_OBJECT = re.compile(r"""\{(?=\s*(?:["'“}]|//|/\*|\Z|[A-Za-z_$][\w$-]*\s*:))""")
+_LONGEST_REFUSAL = 1_000
+_REFUSAL = re.compile(
+    r"\b(?:I'm|I am) (?:sorry|unable|not able)|\bI (?:can't|cannot|can not|won't|must decline)\b"
+    r"|\bI (?:apologi[sz]e)\b|\bnão posso\b|\blamento\b|\bdesculpe\b|\bno puedo\b|\blo siento\b"
+    r"|\bje (?:suis désolée?|regrette|ne peux pas)\b|\bdésolée?\b|\bes tut mir leid\b|\bich kann (?:das |dir |ihnen )?"
+    r"(?:leider )?nicht\b",
+    re.IGNORECASE,
+)
 
 # Only the fence rule: a "<script>" or a list outside a block must not swallow the next fence.
 _FENCES = MarkdownIt("zero").enable("fence")
 
 CONTRACT_INFO = "json contract"
+# A fence at the end of a line, with nothing behind it but the next file, or nothing at all.
+_LAST_FENCE = re.compile(
+    rf"(?P<fence>`{{3,}}) *$(?=\s*\Z|\n(?P<next>`{{3,}})(?:[^`\n]*\bpath\s*=|{CONTRACT_INFO}))", re.MULTILINE
+)
 
 
 @dataclass(frozen=True)
@@ -46,9 +62,33 @@ def _blocks(answer: str) -> list[Token]:
     return [token for token in _FENCES.parse(answer) if token.type == "fence"]
 
 
+def split_thinking(answer: str) -> tuple[str, str]:
+    """Return what a model thought aloud before its answer, and the answer.
+
+    Thoughts stand between ``<think>``, ``<thinking>`` or ``[THINK]`` and the like closing tag. An
+    unclosed one takes the whole answer: it was cut off. The opening tag may be missing, since some
+    chat templates put it into the prompt; an answer that begins with JSON or a fence has no thoughts.
+    """
+    thoughts = []
+    while found := _THINKING.match(answer):
+        thoughts.append(found["thought"])
+        answer = answer[found.end() :]
+    if not thoughts and not answer.lstrip().startswith(("{", "[", "```", "~~~")):
+        end = _THOUGHTS_END.search(answer)
+        if end and not _THOUGHTS_BEGIN.search(answer, 0, end.start()) and not _is_fenced(answer, end.start()):
+            thoughts.append(answer[: end.start()])
+            answer = answer[end.end() :]
+    return "\n\n".join(thought.strip() for thought in thoughts), answer
+
+
 def strip_thinking(answer: str) -> str:
-    """Return the answer without a leading ``<think>`` preamble."""
-    return _THINKING.sub("", answer, count=1)
+    """Return the answer without what the model thought aloud before it."""
+    return split_thinking(answer)[1]
+
+
+def _is_fenced(answer: str, position: int) -> bool:
+    line = answer.count("\n", 0, position)
+    return any(token.map and token.map[0] <= line < token.map[1] for token in _blocks(answer))
 
 
 def fenced_file(path: str, text: str, language: str = "") -> str:
@@ -66,12 +106,13 @@ def fenced_file(path: str, text: str, language: str = "") -> str:
 def parse_files(answer: str) -> list[FileBlock]:
     """Return the files in an answer, in order; a path given twice keeps the last text.
 
-    Blocks without a path are conversation and are passed over.
+    Blocks without a path are conversation and are passed over. A closing fence may stand at the end
+    of a file's last line, where nothing but the next file or the end follows.
 
     Raises:
         AnswerError: the last file's fence is not closed, so the answer was cut off.
     """
-    text = clean_text(strip_thinking(answer))
+    text = _unglued(clean_text(strip_thinking(answer)))
     lines = text.split("\n")
     files: dict[str, FileBlock] = {}
     for token in _blocks(text):
@@ -86,6 +127,17 @@ def parse_files(answer: str) -> list[FileBlock]:
             )
         files[path] = FileBlock(path, token.content)
     return list(files.values())
+
+
+def _unglued(text: str) -> str:
+    """Return an answer in which every closing fence has a line of its own."""
+
+    def own_line(found: re.Match[str]) -> str:
+        line = text[text.rfind("\n", 0, found.start()) + 1 : found.start()]
+        shorter = len(found["fence"]) < len(found["next"] or "")
+        return found.group() if shorter or not line.strip() else f"\n{found.group()}"
+
+    return _LAST_FENCE.sub(own_line, text)
 
 
 def _path_of(token: Token, lines: list[str]) -> str | None:
@@ -116,7 +168,7 @@ def parse_contract(answer: str) -> dict[str, Any] | None:
     Raises:
         AnswerError: the block is not a JSON object.
     """
-    for token in _blocks(clean_text(strip_thinking(answer))):
+    for token in _blocks(_unglued(clean_text(strip_thinking(answer)))):
         if token.info.split() == CONTRACT_INFO.split():
             return _load_object(token.content, answer)
     return None
@@ -125,6 +177,8 @@ def parse_contract(answer: str) -> dict[str, Any] | None:
 def parse_json_object(answer: str) -> dict[str, Any]:
     """Return the JSON object in an answer: bare, in a ```` ```json ```` block, or amid prose.
 
+    Slips that can only mean one thing are repaired; see `lenient`.
+
     Raises:
         AnswerError: there is none, or it is not valid; the complaint says where.
     """
@@ -132,28 +186,43 @@ def parse_json_object(answer: str) -> dict[str, Any]:
     for token in _blocks(text):
         if token.info.split()[:1] in (["json"], ["JSON"]) or token.content.lstrip().startswith("{"):
             return _load_object(token.content, answer)
-    start = text.find("{")
-    if start < 0:
+    found = _OBJECT.search(text)
+    if found is None:
         raise AnswerError("The answer holds no JSON object. Answer with one JSON object only.", raw_answer=answer)
-    return _load_object(text[start:], answer, allow_trailing=True)
+    return _load_object(text[found.start() :], answer, allow_trailing=True)
 
 
 def _load_object(text: str, answer: str, *, allow_trailing: bool = False) -> dict[str, Any]:
+    text = text.strip()
     try:
-        value, end = json.JSONDecoder(parse_constant=_refuse_constant).raw_decode(text.lstrip())
+        value, end = read_json(text)
         cleaned = clean_json(value)
-    except (ValueError, TypeError, RecursionError) as error:
+    except JsonFaultError as error:
+        if error.cut_off:
+            complaint = f"The JSON was cut off: {error}. Answer again, complete and shorter."
+        else:
+            complaint = f"The JSON is not valid: {error}. Answer again with one complete JSON object."
+        raise AnswerError(complaint, raw_answer=answer) from error
+    except (TypeError, RecursionError) as error:
         raise AnswerError(
-            f"The JSON is not valid ({error}). Answer again with one complete JSON object.", raw_answer=answer
+            f"The JSON is not valid: {error}. Answer again with one complete JSON object.", raw_answer=answer
         ) from error
     if not isinstance(cleaned, dict):
         raise AnswerError(
             f"The JSON is a {type(cleaned).__name__}, not an object. Answer with one JSON object.", raw_answer=answer
         )
-    if not allow_trailing and text.lstrip()[end:].strip():
+    if not allow_trailing and text[end:].strip():
         raise AnswerError("There is text after the JSON object. Answer with one JSON object only.", raw_answer=answer)
     return cleaned
 
 
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is not JSON")
+def refusal(answer: str) -> str:
+    """Return the refusal that an answer is, '' when it is none.
+
+    Only a short answer that holds neither JSON nor a fenced block counts, in English, Portuguese,
+    Spanish, French or German.
+    """
+    text = strip_thinking(answer).strip()
+    if len(text) > _LONGEST_REFUSAL or "```" in text or "~~~" in text or _OBJECT.search(text):
+        return ""
+    return text if _REFUSAL.search(text.replace("’", "'")) else ""

@@ -25,3 +25,5 @@ class AnswerForm:
 
 #: Anything goes.
 TEXT = AnswerForm()
+#: One JSON object, whatever it holds.
+JSON = AnswerForm("json")

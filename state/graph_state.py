@@ -60,6 +60,9 @@ class MatrioskaState(MatrioskaInput, MatrioskaOutput, total=False):
     """The decision taken on failed modules; written by repair."""
     usage: Annotated[dict[str, float], add_usage]
     """`Usage` of the whole thread; every node that calls a model adds to it."""
+    reasoning: Annotated[dict[str, str], merge_by_key]
+    """SHA-256, in the artifact store, of what models thought aloud in their last answer to each question:
+    by ``plan``, ``assemble`` or ``<module>.<stage>``; by whoever asked. Absent where there was nothing."""
     notes: Annotated[dict[str, str], merge_by_key]
     """Remarks for the person, by stable name; any node."""
 
@@ -83,7 +86,8 @@ class ModuleState(ModuleInput, total=False):
     package: str
     """SHA-256 of the context package in the artifact store; written by distill."""
     record: dict[str, Any]
-    """What the package holds, with token counts; written by distill."""
+    """What the package holds, with token counts, by distill; ``reasoning``, the digest of the last
+    answer's, by agree, produce and mend."""
     files: list[dict[str, Any]]
     """`ArtifactRef`s written so far; by produce and mend."""
     values: dict[str, Any] | None

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from matrioska.state.architecture import Modality
 
 #: How a member is held to a form of answer. "auto" takes the best that its provider has.
 Structured = Literal["auto", "schema", "prompt"]
+
+_DAY = 86_400.0
 
 
 class Member(BaseModel):
@@ -31,10 +33,11 @@ class Member(BaseModel):
     """Calls under way at the same time; None for no bound of its own."""
     requests_per_minute: Annotated[float, Field(gt=0, le=1e6)] | None = None
     """Calls begun per minute; None for no bound."""
-    deadline: Annotated[float, Field(gt=0, le=86_400)] = 900.0
-    """Seconds that one call may take in all, its repeated attempts included."""
-    idle_timeout: Annotated[float, Field(gt=0, le=86_400)] = 300.0
-    """Seconds without a byte of answer before an attempt is given up."""
+    deadline: Annotated[float, Field(gt=0, le=_DAY)] = 900.0
+    """Seconds that one call may take in all, its repeated attempts included; the wait for a slot
+    of its own is not. A day for ``huggingface:``, whose calls queue for one device."""
+    idle_timeout: Annotated[float, Field(gt=0, le=_DAY)] = 300.0
+    """Seconds without a byte of answer before an attempt is given up; a day for ``huggingface:``."""
     attempts: Annotated[int, Field(ge=1, le=20)] = 4
     """Attempts of one call at the most, the first included."""
     fallback: str | None = None
@@ -59,3 +62,15 @@ class Member(BaseModel):
     """Kinds of work it may be given; empty for every kind."""
     options: dict[str, Any] = Field(default_factory=dict)
     """Further constructor arguments of the provider's LangChain class."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _patience(cls, given: Any) -> Any:
+        # In this process nothing can go silent unseen, and a machine without a GPU takes its time.
+        if isinstance(given, dict) and str(given.get("model", "")).startswith("huggingface:"):
+            return {"deadline": _DAY, "idle_timeout": _DAY, **given}
+        return given
+
+    def __hash__(self) -> int:
+        # Lists and tables have no hash. Members that differ in nothing else are equal only if these are.
+        return hash((self.model, self.base_url, self.api_key_env, self.fallback, self.temperature, self.seed))

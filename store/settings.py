@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 import tomllib
+from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from pydantic import Field, ValidationError
@@ -17,6 +21,9 @@ from pydantic_settings import (
 
 from matrioska.state.context import ROLES, RunContext, RunOptions
 from matrioska.state.errors import ConfigError
+from matrioska.state.members import Member
+from matrioska.store.environment import file_stamp, load_environment
+from matrioska.store.members import read_members, toml_line
 
 CONFIG_FILE = "matrioska.toml"
 
@@ -24,12 +31,13 @@ CONFIG_FILE = "matrioska.toml"
 class Settings(BaseSettings):
     """What a person sets once for many runs. Every field of `RunOptions` may be set."""
 
-    model_config = SettingsConfigDict(env_prefix="MATRIOSKA_", extra="ignore", env_ignore_empty=True)
+    model_config = SettingsConfigDict(env_prefix="MATRIOSKA_", extra="forbid", env_ignore_empty=True)
 
     approval: str | None = None
     direct: bool | None = None
     model: str | None = None
     roles: dict[str, str] = Field(default_factory=dict)
+    members: dict[str, Any] = Field(default_factory=dict)
     base_path: str | None = None
     language: str | None = None
     slots: int | None = None
@@ -37,6 +45,9 @@ class Settings(BaseSettings):
     plan_repairs: int | None = None
     refine_rounds: int | None = None
     token_budget: int | None = None
+    budget_tokens: int | None = None
+    budget_cost: float | None = None
+    timeout: float | None = None
 
     @classmethod
     def settings_customise_sources(
@@ -57,17 +68,84 @@ def config_path() -> Path:
 
 
 def load_settings() -> Settings:
-    """Read the settings.
+    """Read the settings, and take over the keys of a ``.env`` file here.
 
     Raises:
-        ConfigError: the file is not TOML, or a value is of the wrong kind; names which.
+        ConfigError: the file is not TOML, a value is of the wrong kind, or a setting is unknown;
+            names which and, where the file says it, the line.
     """
+    load_environment()
     try:
         return Settings()
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{config_path()} is not valid TOML: {error}.", next_step="Correct that line.") from error
-    except (ValidationError, ValueError) as error:
+    except ValidationError as error:
+        raise _wrong_setting(error) from error
+    except (ValueError, OSError) as error:
         raise ConfigError(f"A setting is wrong: {error}", next_step=f"Correct it in {config_path()}.") from error
+
+
+def _wrong_setting(error: ValidationError) -> ConfigError:
+    first = error.errors(include_input=False, include_url=False)[0]
+    table, name = (["", *map(str, first["loc"])])[-2:]
+    where = toml_line(config_path(), table, name)
+    known = sorted(set(Settings.model_fields) - {name})
+    near = difflib.get_close_matches(name, known, 1, 0.6) if first["type"] == "extra_forbidden" else []
+    says = "there is no such setting" if first["type"] == "extra_forbidden" else first["msg"]
+    meant = f" (did you mean '{near[0]}'?)" if near else ""
+    source = f"{config_path()}{where}" if where else f"MATRIOSKA_{(table or name).upper()}"
+    return ConfigError(
+        f"The setting {'.'.join(filter(None, (table, name)))} is wrong: {says}{meant}.",
+        next_step=f"Correct it in {source}.",
+    )
+
+
+def load_members() -> Mapping[str, Member]:
+    """Return the members that the settings describe, by name. Read again only once their file changed.
+
+    Raises:
+        ConfigError: the settings are faulty, a member too; names member, field and line.
+    """
+    load_environment()
+    path = config_path().absolute()
+    return _members_of(path, file_stamp(path), os.environ.get("MATRIOSKA_MEMBERS", ""))
+
+
+@lru_cache(maxsize=8)
+def _members_of(path: Path, stamp: tuple[int, int] | None, environment: str) -> Mapping[str, Member]:
+    return MappingProxyType(read_members(load_settings().members, path))
+
+
+def find_member(name: str) -> Member:
+    """Return the member of that name; without a table of its own, the model of that name with the defaults.
+
+    Raises:
+        ConfigError: the settings are faulty, or only a member could have this name and there is none.
+    """
+    members = load_members()
+    if found := members.get(name):
+        return found
+    if members and ":" not in name and name != "embedded":
+        near = difflib.get_close_matches(name, members, 1, 0.6)
+        raise ConfigError(
+            f"There is no model {name!r}" + (f" (did you mean '{near[0]}'?)." if near else "."),
+            next_step=f"Members are {', '.join(members)}; or give embedded or provider:model.",
+        )
+    if not 0 < len(name) <= 400:
+        raise ConfigError(f"{name[:80]!r} is no name of a model.", next_step="Give embedded or provider:model.")
+    return Member(model=name)
+
+
+def find_fallbacks(member: Member) -> dict[str, Member]:
+    """Return by name whom a member falls back to, whom that one falls back to, and so on, in this order.
+
+    Raises:
+        ConfigError: the settings are faulty.
+    """
+    found: dict[str, Member] = {}
+    while (name := member.fallback) is not None and name not in found:
+        member = found[name] = find_member(name)
+    return found
 
 
 def resolve_options(context: RunContext | None, saved: dict[str, Any] | None = None) -> RunOptions:
@@ -80,7 +158,7 @@ def resolve_options(context: RunContext | None, saved: dict[str, Any] | None = N
     Raises:
         ConfigError: a value is not allowed.
     """
-    layers: list[dict[str, Any]] = [saved] if saved else [load_settings().model_dump(exclude_none=True)]
+    layers: list[dict[str, Any]] = [saved] if saved else [_settings_as_options()]
     if context is not None:
         given = context.model_dump(exclude_none=True, exclude={"model", "roles"})
         if context.model is not None:
@@ -89,7 +167,9 @@ def resolve_options(context: RunContext | None, saved: dict[str, Any] | None = N
     merged: dict[str, Any] = {}
     for layer in layers:
         merged |= {key: value for key, value in layer.items() if key != "roles"}
-    roles = {r: n for layer in layers for r, n in layer.get("roles", {}).items()}
+    # A model that the caller gives is for every role, whatever file or thread say of single ones.
+    whole = context is not None and context.model is not None
+    roles = {} if whole else {r: n for layer in layers for r, n in layer.get("roles", {}).items()}
     roles |= {r: _model_name(m) for r, m in (context.roles if context else {}).items()}
     if unknown := set(roles) - set(ROLES):
         raise ConfigError(f"Unknown role {sorted(unknown)[0]!r}.", next_step=f"Roles are {', '.join(ROLES)}.")
@@ -103,6 +183,11 @@ def resolve_options(context: RunContext | None, saved: dict[str, Any] | None = N
         raise ConfigError(
             f"The option {place} is wrong: {first['msg']}.", next_step="Correct it and try again."
         ) from error
+
+
+def _settings_as_options() -> dict[str, Any]:
+    load_members()
+    return load_settings().model_dump(exclude_none=True, exclude={"members"})
 
 
 def _model_name(model: Any) -> str:

@@ -3,55 +3,57 @@
 from __future__ import annotations
 
 import importlib.util
-import os
 import platform
 import sqlite3
 import sys
 import tempfile
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, replace
 from importlib.metadata import PackageNotFoundError, version
+from itertools import groupby
 from pathlib import Path
 
+from matrioska.cli.checks import MISSING, OK, OPTIONAL, WARNING, Check
 from matrioska.cli.text import count
 from matrioska.cli.version import own_version
 
-_OK, _MISSING, _OPTIONAL = "ok", "missing", "optional"
-# What each extra is recognised by; heavy packages are looked for, never imported.
+# Module and package of what each extra brings; heavy packages are looked for, never imported.
 _EXTRAS = {
-    "local": ("torch", "transformers", "accelerate", "bitsandbytes", "safetensors"),
-    "studio": ("langgraph_cli", "langgraph_api"),
-    "web": ("starlette", "uvicorn"),
-    "openai": ("langchain_openai",),
-    "anthropic": ("langchain_anthropic",),
-    "ollama": ("langchain_ollama",),
+    "local": {
+        "torch": "torch",
+        "transformers": "transformers",
+        "accelerate": "accelerate",
+        "bitsandbytes": "bitsandbytes",
+        "safetensors": "safetensors",
+        "llguidance": "llguidance",
+    },
+    "studio": {"langgraph_cli": "langgraph-cli", "langgraph_api": "langgraph-api"},
+    "web": {"starlette": "starlette", "uvicorn": "uvicorn"},
+    "openai": {"langchain_openai": "langchain-openai"},
+    "anthropic": {"langchain_anthropic": "langchain-anthropic"},
+    "ollama": {"langchain_ollama": "langchain-ollama"},
 }
 _PACKAGES = ("langgraph", "langgraph-checkpoint-sqlite", "langchain-core", "pydantic", "typer", "rich")
 _OLDEST_SQLITE = (3, 35)
 _OLDEST_PYTHON = (3, 11)
-
-
-@dataclass(frozen=True)
-class Check:
-    """One line of the doctor's table."""
-
-    name: str
-    state: str
-    """``ok``, ``missing`` (something will not work) or ``optional`` (not there, not needed)."""
-    detail: str
-    next_step: str = ""
+_PROGRAM, _PLACE, _PARTS = "Program", "This folder", "Optional parts"
 
 
 def run_doctor(base_path: Path | None, *, as_json: bool) -> int:
     """Show every check; the exit code is 1 when something needed is missing."""
+    from matrioska.cli.doctor_models import look_at_models
     from matrioska.cli.main import COMPLETE, FAILED
     from matrioska.cli.ui import Ui, use
 
     ui = use(Ui(json=as_json))
-    checks = [*program_checks(), *place_checks(base_path), *extra_checks(), *provider_checks()]
-    healthy = all(check.state != _MISSING for check in checks)
+    groups = {_PROGRAM: program_checks(), _PLACE: place_checks(base_path), _PARTS: extra_checks()}
+    checks = [replace(check, group=group) for group, checks in groups.items() for check in checks]
+    found = look_at_models()
+    checks += found.checks
+    healthy = all(check.state != MISSING for check in checks)
     if as_json:
-        ui.emit_json({"healthy": healthy, "checks": [asdict(check) for check in checks]})
+        told = {"healthy": healthy, "checks": [asdict(check) for check in checks]}
+        ui.emit_json(told | {"machine": asdict(found.machine), "servers": [asdict(server) for server in found.servers]})
     else:
         _print(checks)
         ui.say("Everything that is needed is there." if healthy else "Something that is needed is missing: see ✗.")
@@ -62,39 +64,43 @@ def _print(checks: list[Check]) -> None:
     from rich.table import Table
     from rich.text import Text
 
+    from matrioska.cli.text import plain
     from matrioska.cli.ui import current
 
-    signs = {_OK: ("✓", "green"), _MISSING: ("✗", "bold red"), _OPTIONAL: ("–", "dim")}
-    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, show_header=False)
-    table.add_column(width=1)
-    table.add_column(no_wrap=True)
-    table.add_column(overflow="fold")
-    for check in checks:
-        sign, style = signs[check.state]
-        detail = Text(check.detail, "dim" if check.state == _OPTIONAL else "")
-        if check.next_step:
-            detail.append(f"\n→ {check.next_step}", "not dim" if check.state == _MISSING else "dim")
-        table.add_row(Text(sign, style), check.name, detail)
-    current().out.print(table)
+    signs = {OK: ("✓", "green"), MISSING: ("✗", "bold red"), OPTIONAL: ("–", "dim"), WARNING: ("!", "yellow")}
+    width = min(27, max(len(check.name) for check in checks))
+    for group, members in groupby(checks, lambda check: check.group):
+        table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, show_header=False, title_justify="left")
+        table.add_column(width=1)
+        table.add_column(width=width, overflow="fold")
+        table.add_column(overflow="fold")
+        for check in members:
+            sign, style = signs[check.state]
+            detail = Text(plain(check.detail), "dim" if check.state == OPTIONAL else "")
+            if check.next_step:
+                detail.append(f"\n→ {plain(check.next_step)}", "dim" if check.state == OPTIONAL else "not dim")
+            table.add_row(Text(sign, style), plain(check.name), detail)
+        current().out.print(Text(group, "bold"))
+        current().out.print(table)
 
 
 def program_checks() -> Iterator[Check]:
     """Check the program itself: versions of Python, SQLite and the packages that it needs."""
-    yield Check("matrioska", _OK, f"{own_version()} in {Path(__file__).resolve().parents[1]}")
+    yield Check("matrioska", OK, f"{own_version()} in {Path(__file__).resolve().parents[1]}")
     python = platform.python_version()
     if sys.version_info[:2] >= _OLDEST_PYTHON:
-        yield Check("Python", _OK, f"{python} on {platform.system()} {platform.machine()}")
+        yield Check("Python", OK, f"{python} on {platform.system()} {platform.machine()}")
     else:
-        yield Check("Python", _MISSING, python, "Install Python 3.11 or newer.")
+        yield Check("Python", MISSING, python, "Install Python 3.11 or newer.")
     if sqlite3.sqlite_version_info[:2] >= _OLDEST_SQLITE:
-        yield Check("SQLite", _OK, sqlite3.sqlite_version)
+        yield Check("SQLite", OK, sqlite3.sqlite_version)
     else:
-        yield Check("SQLite", _MISSING, sqlite3.sqlite_version, "Install a Python with SQLite 3.35 or newer.")
+        yield Check("SQLite", MISSING, sqlite3.sqlite_version, "Install a Python with SQLite 3.35 or newer.")
     for package in _PACKAGES:
         try:
-            yield Check(package, _OK, version(package))
+            yield Check(package, OK, version(package))
         except PackageNotFoundError:
-            yield Check(package, _MISSING, "not installed", "Install it with: pip install matrioska")
+            yield Check(package, MISSING, "not installed", "Install it with: pip install matrioska")
 
 
 def place_checks(base_path: Path | None) -> Iterator[Check]:
@@ -103,18 +109,31 @@ def place_checks(base_path: Path | None) -> Iterator[Check]:
     from matrioska.state.errors import ConfigError
     from matrioska.store.settings import config_path
 
-    path = config_path()
+    yield from environment_check()
     try:
-        place = find_place(base_path)
+        place, path = find_place(base_path), config_path()
     except ConfigError as error:
-        yield Check("settings", _MISSING, error.message, error.next_step)
+        yield Check("settings", MISSING, error.message, error.next_step)
         return
     if path.exists():
-        yield Check("settings", _OK, str(path.absolute()))
+        yield Check("settings", OK, str(path.absolute()))
     else:
-        yield Check("settings", _OPTIONAL, f"no {path}: defaults", "`matrioska init` writes one with comments.")
+        yield Check("settings", OPTIONAL, f"no {path}: defaults", "`matrioska init` writes one with comments.")
     yield writable_check(place.layout.base)
     yield database_check(place.layout.database)
+
+
+def environment_check() -> Iterator[Check]:
+    """Check who can read the keys of a ``.env`` file."""
+    from matrioska.store.environment import ENV_FILE, open_to_others
+
+    path = Path(ENV_FILE).absolute()
+    if not path.is_file():
+        return
+    if open_to_others(path):
+        yield Check(ENV_FILE, WARNING, f"{path}: other users of this machine can read it", f"chmod 600 {path}")
+    else:
+        yield Check(ENV_FILE, OK, str(path))
 
 
 def writable_check(base: Path) -> Check:
@@ -127,8 +146,8 @@ def writable_check(base: Path) -> Check:
             pass
     except OSError as error:
         reason = error.strerror or str(error)
-        return Check("base path", _MISSING, f"{base}: {reason}", "Choose another folder with --base-path.")
-    return Check("base path", _OK, f"{base} can be written")
+        return Check("base path", MISSING, f"{base}: {reason}", "Choose another folder with --base-path.")
+    return Check("base path", OK, f"{base} can be written")
 
 
 def database_check(path: Path) -> Check:
@@ -136,9 +155,9 @@ def database_check(path: Path) -> Check:
     from matrioska.store.database import typed_error
 
     if not path.exists():
-        return Check("database", _OPTIONAL, "none yet: the first run makes it")
+        return Check("database", OPTIONAL, "none yet: the first run makes it")
     if path.is_file() and path.stat().st_size == 0:
-        return Check("database", _MISSING, f"{path} is empty: its content was lost", "Restore it, or delete the file.")
+        return Check("database", MISSING, f"{path} is empty: its content was lost", "Restore it, or delete the file.")
     try:
         connection = sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, timeout=2.0)
         try:
@@ -148,41 +167,27 @@ def database_check(path: Path) -> Check:
             connection.close()
     except sqlite3.Error as error:
         if "no such table" in str(error):
-            return Check("database", _MISSING, f"{path} holds no runs of ours", "Choose another --base-path.")
+            return Check("database", MISSING, f"{path} holds no runs of ours", "Choose another --base-path.")
         found = typed_error(path, error)
-        return Check("database", _MISSING, found.message, found.next_step)
+        return Check("database", MISSING, found.message, found.next_step)
     if health != "ok":
-        return Check("database", _MISSING, f"{path} is damaged: {health}", "Restore it from a backup.")
-    return Check("database", _OK, f"healthy, {count(threads, 'run')}")
+        return Check("database", MISSING, f"{path} is damaged: {health}", "Restore it from a backup.")
+    return Check("database", OK, f"healthy, {count(threads, 'run')}")
 
 
 def extra_checks() -> Iterator[Check]:
-    """Check which optional parts are installed."""
-    for extra, modules in _EXTRAS.items():
-        missing = [module for module in modules if importlib.util.find_spec(module) is None]
+    """Check which optional parts are installed, and in which versions."""
+    for extra, parts in _EXTRAS.items():
+        missing = [package for module, package in parts.items() if importlib.util.find_spec(module) is None]
         if missing:
-            yield Check(
-                f"extra {extra}", _OPTIONAL, f"without {', '.join(missing)}", f"pip install 'matrioska[{extra}]'"
-            )
+            detail, step = f"without {', '.join(missing)}", f"pip install 'matrioska[{extra}]'"
+            yield Check(f"extra {extra}", OPTIONAL, detail, step)
         else:
-            yield Check(f"extra {extra}", _OK, ", ".join(modules))
+            yield Check(f"extra {extra}", OK, ", ".join(_with_version(package) for package in parts.values()))
 
 
-def provider_checks() -> Iterator[Check]:
-    """Check which models could be used: package and key, present or not."""
-    from matrioska.models.registry import EMBEDDED, providers
-
-    yield Check(f"model {EMBEDDED}", _OK, "rule-based, always there")
-    for name, provider in providers().items():
-        installed = importlib.util.find_spec(provider.module) is not None
-        # The module that we bring ourselves needs the packages of its extra.
-        if provider.module.startswith("matrioska."):
-            installed = all(importlib.util.find_spec(module) is not None for module in _EXTRAS[provider.extra])
-        keyed = not provider.key or bool(os.environ.get(provider.key))
-        if not installed:
-            step = f"pip install 'matrioska[{provider.extra}]'"
-            yield Check(f"model {name}:…", _OPTIONAL, "package not installed", step)
-        elif not keyed:
-            yield Check(f"model {name}:…", _OPTIONAL, "no key", f"Set {provider.key} in the environment.")
-        else:
-            yield Check(f"model {name}:…", _OK, "package and key are there" if provider.key else "package is there")
+def _with_version(package: str) -> str:
+    try:
+        return f"{package} {version(package)}"
+    except PackageNotFoundError:
+        return package

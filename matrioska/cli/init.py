@@ -6,17 +6,19 @@ from matrioska.cli.main import COMPLETE
 from matrioska.cli.text import command
 from matrioska.cli.ui import Ui, use
 from matrioska.state.errors import UsageError
+from matrioska.store.environment import load_environment
 from matrioska.store.layout import unwritable
 from matrioska.store.settings import config_path
 
-#: Every line that sets something is commented out and shows the default.
+#: Every line that sets something is commented out. Above the tables it shows the default.
 SETTINGS_TEXT = """\
 # Settings of Matrioska. Take the "#" from a line to use it.
 # An option on the command line comes first, then MATRIOSKA_* in the environment, then this file.
-# Keys of hosted models stay in the environment (OPENAI_API_KEY, ANTHROPIC_API_KEY), never here.
+# Keys of hosted models stay in the environment or in a file .env beside this one (OPENAI_API_KEY=…),
+# never here. `matrioska doctor` says of every model named here whether it can be used.
 
-# Model for every role, "provider:model". "embedded" is rule-based and needs nothing.
-# Others: "openai:…", "anthropic:…", "ollama:…", "lmstudio:…", "llamacpp:…", "vllm:…", "huggingface:…".
+# Model for every role, "provider:model" or a member described below.
+# "embedded" is rule-based and needs nothing.
 # model = "embedded"
 
 # "ask" pauses for your approval at the plan and at failures; "auto" never pauses.
@@ -46,19 +48,83 @@ SETTINGS_TEXT = """\
 # Tokens that one module's context may take. Without it, the model's own window decides.
 # token_budget = 8000
 
-# Models for single roles. This part has to stay last.
+# Limits after which a run pauses and asks: tokens in all, US dollars, seconds at work. Without them, none.
+# budget_tokens = 2000000
+# budget_cost = 5.0
+# timeout = 7200
+
+# Models for single roles. From here on, tables: nothing above may follow them.
 # [roles]
-# architect = "anthropic:claude-sonnet-4-5"
-# boss = "embedded"
-# worker = "embedded"
-# critic = "embedded"
+# architect = "claude"
+# boss = "gpt"
+# worker = "house"
+# critic = "house"
 # assembler = "embedded"
+
+# Members: models by a name of your own, for the roles above, --model, --role and single modules.
+# Only "model" is needed. docs/models.md explains every field.
+
+# A hosted model, with the key in ANTHROPIC_API_KEY, and another to ask while it cannot answer.
+# [members.claude]
+# model = "anthropic:claude-sonnet-4-5"
+# max_tokens = 16000
+# fallback = "gpt"
+
+# [members.gpt]
+# model = "openai:gpt-4o"
+# requests_per_minute = 60
+# slots = 4
+
+# LM Studio: start its server there, or with `lms server start`.
+# [members.house]
+# model = "lmstudio:qwen2.5-coder-14b-instruct"
+# context_window = 16384
+# temperature = 0.2
+
+# Ollama cuts prompts that are longer than context_window without a word: set it.
+# [members.ollama]
+# model = "ollama:qwen3:8b"
+# context_window = 16384
+
+# llama.cpp: llama-server -m MODEL.gguf -c 32768 --parallel 2
+# [members.llama]
+# model = "llamacpp:local"
+# base_url = "http://127.0.0.1:8080/v1"
+# context_window = 16384
+# slots = 2
+
+# vLLM on another machine of the house; the key is the one that it was started with.
+# [members.farm]
+# model = "vllm:Qwen/Qwen2.5-Coder-32B-Instruct"
+# base_url = "http://192.168.1.20:8000/v1"
+# api_key_env = "FARM_API_KEY"
+# deadline = 1800
+# idle_timeout = 600
+
+# In this process, in 4 bits, from a folder or the Hugging Face hub at a fixed revision.
+# [members.here]
+# model = "huggingface:mistralai/Mistral-7B-Instruct-v0.3"
+# max_tokens = 4000
+
+# Any server that speaks OpenAI's protocol, with further arguments of LangChain's class and its prices.
+# [members.other]
+# model = "openai:some-model@https://models.example.org/v1"
+# api_key_env = "EXAMPLE_API_KEY"
+# attempts = 4
+# seed = 7
+# structured = "prompt"
+# input_price = 0.5
+# output_price = 1.5
+# specialty = "long documents"
+# modalities = ["prose"]
+# options = { top_p = 0.9 }
 """
 
 
 def write_settings(*, force: bool) -> int:
     """Write the settings file where it is looked for; return the exit code."""
     ui = use(Ui())
+    load_environment()
     path = config_path()
     try:
         with path.open("w" if force else "x", encoding="utf-8") as stream:
@@ -71,5 +137,5 @@ def write_settings(*, force: bool) -> int:
     except OSError as error:
         raise unwritable(path, error) from error
     ui.out.print(f"✓ {path.absolute()}", soft_wrap=True)
-    ui.say("Every setting is in it, commented out, with its default.")
+    ui.say("Every setting is in it, commented out, with examples for models.")
     return COMPLETE

@@ -46,12 +46,14 @@ def count(number: float, noun: str, plural: str = "") -> str:
 
 
 def size(number: int) -> str:
-    """Return bytes as a person reads them: ``812 B``, ``12 kB``, ``3.4 MB``."""
+    """Return bytes as a person reads them: ``812 B``, ``12 kB``, ``3.4 MB``, ``16.0 GB``."""
     if number < 1000:
         return f"{number} B"
     if number < 1_000_000:
         return f"{number / 1000:.0f} kB"
-    return f"{number / 1_000_000:.1f} MB"
+    if number < 1_000_000_000:
+        return f"{number / 1_000_000:.1f} MB"
+    return f"{number / 1_000_000_000:.1f} GB"
 
 
 def local_time(iso: str) -> str:

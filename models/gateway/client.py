@@ -2,32 +2,32 @@
 
 from __future__ import annotations
 
-import asyncio
-import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
 from langchain_core.language_models import BaseChatModel
-from langchain_core.messages import AIMessage, BaseMessage
-from pydantic import SecretStr
-from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt, wait_random_exponential
+from langchain_core.messages import BaseMessage
 
-from matrioska.models.registry import get_model, providers
-from matrioska.state.errors import AnswerError, MatrioskaError, ModelError
+from matrioska.models.gateway.attempts import Tally, call
+from matrioska.models.gateway.line import Line, line_to
+from matrioska.models.gateway.prices import price_known
+from matrioska.models.gateway.stream import Collected
+from matrioska.models.gateway.tokens import estimate
+from matrioska.models.meter import CallRecord, current_meter
+from matrioska.models.structured import answer_text
+from matrioska.state.errors import ConfigError, ModelAuthError, ModelError, ModelLoadError
 from matrioska.state.forms import TEXT, AnswerForm
 from matrioska.state.members import Member
 from matrioska.state.results import Usage
 from matrioska.state.text import clean_text
 
-#: Longest answer accepted, in characters: far above any real one, low enough to bound memory.
-MAX_ANSWER = 4_000_000
-ATTEMPTS = 4
-#: Seconds that one attempt may take.
-DEADLINE = 900.0
-_RETRYABLE_STATUS = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
-_RETRYABLE_NAMES = ("Timeout", "ConnectError", "ConnectionError", "ReadError", "RemoteProtocolError", "RateLimit")
+#: Members asked one after the other, at the most.
+MOST_FALLBACKS = 8
+_CUT_OFF = frozenset({"length", "max_tokens", "max_output_tokens", "model_context_window_exceeded"})
+_REFUSED = frozenset({"content_filter", "refusal", "safety", "recitation", "prohibited_content", "blocklist"})
+
+Find = Callable[[str], Member]
 
 
 @dataclass(frozen=True)
@@ -46,17 +46,25 @@ class Reply:
     """``provider:model`` that answered."""
 
 
+def _by_name(name: str) -> Member:
+    return Member(model=name)
+
+
 class Client:
     """One member, as everybody in this process asks it.
+
+    Its slots, calls per minute and breaker are those of all clients of an equal member.
 
     Args:
         member: what it is and how it may be asked.
         model: the chat model to ask; None makes it by the member's name when first needed.
+        find: returns the member of a name, for fall-backs; None takes names for ``provider:model``.
     """
 
-    def __init__(self, member: Member, model: BaseChatModel | None = None) -> None:
+    def __init__(self, member: Member, model: BaseChatModel | None = None, *, find: Find | None = None) -> None:
         self.member = member
-        self._model = model
+        self._line = line_to(member) if model is None else Line(member, model)
+        self._find = find or _by_name
 
     @property
     def model(self) -> BaseChatModel:
@@ -66,143 +74,119 @@ class Client:
             UnknownModelError: no provider answers to the name.
             ModelError: its package or key is missing, or it cannot be set up.
         """
-        if self._model is None:
-            self._model = get_model(self.member.model)
-        return self._model
+        return self._line.model
 
     async def ask(self, messages: Sequence[BaseMessage], form: AnswerForm = TEXT) -> Reply:
         """Ask, and return the answer with what it cost.
 
+        While the member cannot answer (out of reach, no valid key, not to be loaded), its
+        fall-back is asked. The meter in force admits the call before, and is told once after.
+
         Raises:
             ModelError: no answer came; ``retryable`` says whether a later try may help.
+            ConfigError: the fall-backs go in a circle.
         """
-        return await ask(self.model, messages)
+        meter = current_meter()
+        meter.admit()
+        tally, began, code = Tally(model=self._line.label), time.perf_counter(), ""
+        try:
+            collected = await self._answer(messages, form, tally)
+        except BaseException as error:
+            code = getattr(error, "code", "stopped")
+            raise
+        finally:
+            tally.usage.seconds = round(time.perf_counter() - began, 6)
+            meter.record(CallRecord(tally.model, tally.usage, str(code)))
+        return _reply(collected, tally)
+
+    async def _answer(self, messages: Sequence[BaseMessage], form: AnswerForm, tally: Tally) -> Collected:
+        line, asked, failures = self._line, [self._line], list[ModelError]()
+        while True:
+            try:
+                return await call(line, messages, form, tally)
+            except ModelError as error:
+                failures.append(error)
+            # Outside of the handler: what the fall-back fails with did not come from this error.
+            last = failures[-1]
+            goes_on = last.retryable or isinstance(last, ModelAuthError | ModelLoadError)
+            if not (line.member.fallback and goes_on):
+                raise _joined(failures)
+            line = self._next(line.member.fallback, asked)
+            asked.append(line)
+
+    def _next(self, name: str, asked: list[Line]) -> Line:
+        """Return the line to a fall-back.
+
+        Raises:
+            ConfigError: it was asked already, or the chain is too long.
+        """
+        line = line_to(self._find(name))
+        way = " → ".join([*(one.label for one in asked), line.label])
+        if any(one.member == line.member for one in asked):
+            raise ConfigError(f"The fall-backs go in a circle: {way}.", next_step="Let the last one have none.")
+        if len(asked) > MOST_FALLBACKS:
+            raise ConfigError(
+                f"There are more than {MOST_FALLBACKS} fall-backs in a row: {way}.", next_step="Let one have none."
+            )
+        return line
 
     @property
     def window(self) -> int | None:
         """Tokens that prompt and answer may have together; None when nobody says."""
-        profile = getattr(self.model, "profile", None) or {}
-        return self.member.context_window or profile.get("max_input_tokens")
+        return self._line.window
 
     def count_tokens(self, text: str) -> int:
         """Return how many tokens a text has: by the model's own tokenizer where there is one, else estimated."""
-        return len(text) // 4 + 1
+        return (self._line.counter or estimate)(text)
+
+    @property
+    def counts_exactly(self) -> bool:
+        """Whether `count_tokens` goes by the model's own tokenizer."""
+        return self._line.counter is not None
+
+    @property
+    def price_known(self) -> bool:
+        """Whether a call's cost can be told; else it counts as 0."""
+        return price_known(self.member)
 
 
-@lru_cache(maxsize=256)
-def client_for(member: Member) -> Client:
-    """Return the client of a member, one per process: its bounds hold for all runs together."""
-    return Client(member)
+def client_for(member: Member, find: Find | None = None) -> Client:
+    """Return a client of a member. Equal members share their bounds: they hold for all runs together."""
+    return Client(member, find=find)
 
 
 def client_of(model: BaseChatModel) -> Client:
-    """Return the client of a chat model that a caller made, one per object."""
+    """Return a client of a chat model that a caller made. It has no bounds that outlive it."""
     name = f"object:{getattr(model, 'model_name', None) or type(model).__name__}"
     return Client(Member(model=name), model)
 
 
-def is_retryable(error: BaseException) -> bool:
-    """Whether the same call may go through later: overload and network faults, not refusals.
-
-    Clients disagree on classes, so the HTTP status decides, then the class's name.
-    """
-    if isinstance(error, ModelError):
-        return error.retryable
-    if isinstance(error, MatrioskaError):
-        return False
-    status = getattr(error, "status_code", None) or getattr(getattr(error, "response", None), "status_code", None)
-    if isinstance(status, int):
-        return status in _RETRYABLE_STATUS
-    if isinstance(error, TimeoutError | ConnectionError):
-        return True
-    return any(part in cls.__name__ for cls in type(error).__mro__ for part in _RETRYABLE_NAMES)
+def _joined(failures: list[ModelError]) -> ModelError:
+    """Return the last error, telling those before it too."""
+    last = failures[-1]
+    if len(failures) == 1:
+        return last
+    before = " ".join(error.message for error in failures[:-1])
+    last.message = f"{before} Its fall-back failed too: {last.message}"
+    last.args = (f"{last.message} {last.next_step}".strip(),)
+    last.retryable = any(error.retryable for error in failures)
+    return last
 
 
-def _pause(state: RetryCallState) -> float:
-    """Seconds before the next attempt: what the server asks for, else exponential with jitter."""
-    error = state.outcome.exception() if state.outcome else None
-    headers = getattr(getattr(error, "response", None), "headers", None) or {}
-    try:
-        return min(60.0, max(0.0, float(headers.get("retry-after", ""))))
-    except ValueError:
-        return wait_random_exponential(multiplier=0.5, max=20.0)(state)
+def _reply(collected: Collected, tally: Tally) -> Reply:
+    message = collected.message
+    reasoning, text = answer_text(message)
+    text, reasoning = clean_text(text), clean_text(reasoning)
+    refusal = str(message.additional_kwargs.get("refusal") or "")
+    fault = collected.fault or _fault(text, reasoning, collected.finish.lower(), clean_text(refusal))
+    return Reply(text, tally.usage, reasoning, fault, tally.model)
 
 
-async def ask(model: BaseChatModel, messages: Sequence[BaseMessage], *, attempts: int = ATTEMPTS) -> Reply:
-    """Ask a model and return its cleaned text.
-
-    Args:
-        model: any LangChain chat model.
-        messages: what is said to it.
-        attempts: calls at the most, the first included.
-
-    Raises:
-        ModelError: the model failed, with whether a later try may help.
-        AnswerError: the answer is empty or larger than `MAX_ANSWER` characters.
-    """
-    started = time.perf_counter()
-    retrying = AsyncRetrying(
-        stop=stop_after_attempt(attempts), wait=_pause, retry=retry_if_exception(is_retryable), reraise=True
-    )
-    calls = 0
-    try:
-        async for attempt in retrying:
-            with attempt:
-                calls += 1
-                async with asyncio.timeout(DEADLINE):
-                    message = await model.ainvoke(list(messages))
-    except MatrioskaError:
-        raise
-    except Exception as error:
-        raise _typed(model, error, calls) from error
-    return Reply(_text_of(message), _usage_of(message, messages, calls, time.perf_counter() - started))
-
-
-def _typed(model: BaseChatModel, error: Exception, calls: int) -> ModelError:
-    name = getattr(model, "model_name", None) or getattr(model, "model", None) or type(model).__name__
-    retryable = is_retryable(error)
-    said = _without_secrets(model, clean_text(str(error)))[:500]
-    return ModelError(
-        f"The model {name} failed after {calls} {'attempt' if calls == 1 else 'attempts'}: "
-        f"{type(error).__name__}: {said}",
-        model=str(name),
-        retryable=retryable,
-        next_step="Wait a little and resume the run." if retryable else "Check the model's name, key and server.",
-    )
-
-
-def _without_secrets(model: BaseChatModel, text: str) -> str:
-    """Return an error's text without the keys that some clients repeat in it."""
-    secrets = [value.get_secret_value() for value in vars(model).values() if isinstance(value, SecretStr)]
-    secrets += [os.environ.get(provider.key, "") for provider in providers().values() if provider.key]
-    for secret in sorted(filter(None, secrets), key=len, reverse=True):
-        text = text.replace(secret, "[key]")
-    return text
-
-
-def _text_of(message: AIMessage) -> str:
-    text = clean_text(message.text)
-    if len(text) > MAX_ANSWER:
-        raise AnswerError(
-            f"The answer has {len(text)} characters; {MAX_ANSWER} are the most. Answer with less.",
-            raw_answer=text[:1000],
-        )
-    if not text.strip():
-        raise AnswerError("The answer is empty. Answer in the form asked for.")
-    return text
-
-
-def _usage_of(message: AIMessage, messages: Sequence[BaseMessage], calls: int, seconds: float) -> Usage:
-    metadata = message.usage_metadata
-    if metadata is None:
-        # Some servers do not count; four characters a token is the usual rule of thumb.
-        asked = sum(len(str(m.text)) for m in messages)
-        return Usage(
-            calls=calls, input_tokens=asked // 4, output_tokens=len(message.text) // 4, seconds=round(seconds, 6)
-        )
-    return Usage(
-        calls=calls,
-        input_tokens=metadata["input_tokens"],
-        output_tokens=metadata["output_tokens"],
-        seconds=round(seconds, 6),
-    )
+def _fault(text: str, reasoning: str, finish: str, refusal: str) -> str:
+    """Say why an answer that ended by itself cannot be used; '' when it can."""
+    if refusal or finish in _REFUSED:
+        return f"The answer was refused{': ' + refusal[:500] if refusal else ''}. Answer what can be answered."
+    if finish in _CUT_OFF:
+        where = "while it was still thinking" if reasoning and not text.strip() else f"after {len(text)} characters"
+        return f"The answer was cut off {where}: it was too long. Answer with less."
+    return "" if text.strip() else "The answer is empty. Answer in the form asked for."

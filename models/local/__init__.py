@@ -1,4 +1,4 @@
-"""Models in this process: transformers and bitsandbytes behind one queue per model."""
+"""Models in this process: transformers and bitsandbytes behind one batching engine per model."""
 
 from __future__ import annotations
 

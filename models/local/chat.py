@@ -8,60 +8,190 @@ ignores ``stop`` and sampling arguments without a word (docs/engine.md).
 from __future__ import annotations
 
 import asyncio
-import threading
-from itertools import groupby
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+import json
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from typing import Any
 
-from jinja2 import TemplateError
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
-from langchain_core.language_models import BaseChatModel
-from langchain_core.messages import AIMessage, BaseMessage
+from langchain_core.language_models import BaseChatModel, LanguageModelInput, ModelProfile
+from langchain_core.language_models.base import LangSmithParams
+from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
 from langchain_core.messages.ai import UsageMetadata
-from langchain_core.outputs import ChatGeneration, ChatResult
-from pydantic import ConfigDict, Field, PrivateAttr
+from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
+from langchain_core.runnables import Runnable, RunnableConfig
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from matrioska.models.local import memory
+from matrioska.models.local.folder import read_config
+from matrioska.models.local.hub import DEFAULT_MODEL, cached_folder, parse_ref
+from matrioska.models.local.loading import LoadedModel, LoadEvent, ModelKey, tokenizer_of
+from matrioska.models.local.parsed import held_to_schema
+from matrioska.models.local.request import Piece, Request
+from matrioska.models.local.residency import local_models
+from matrioska.models.local.templates import prompt_ids
 from matrioska.state.errors import ModelError
 
-if TYPE_CHECKING:
-    import torch
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+#: Threads in which `batch` waits at the most; an engine has no more rows.
+_BATCH_THREADS = 64
 
-DEFAULT_MODEL = "mistralai/Mistral-7B-Instruct-v0.3"
-_ROLES = {"human": "user", "ai": "assistant", "system": "system"}
+
+class _Call(BaseModel):
+    """What one call may set for itself."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    temperature: float | None = Field(default=None, ge=0)
+    top_p: float | None = Field(default=None, gt=0, le=1)
+    max_tokens: int | None = Field(default=None, gt=0)
+    seed: int | None = None
+    json_schema: dict[str, Any] | None = None
+    grammar: str = ""
 
 
 class LocalLLM(BaseChatModel):
     """A model from a folder or the Hugging Face hub, run by transformers and bitsandbytes.
 
-    Weights are read as safetensors only and code from the model's repository is never run.
-    Calls take turns on the device.
+    Weights are read as safetensors only and code from the model's repository is never run. The
+    model is loaded on the first call and shared by every LocalLLM of the same name, revision,
+    quantisation and device; calls at the same time are answered together, in one batch.
+
+    Each call takes ``stop`` and, as keyword arguments, ``temperature``, ``top_p``,
+    ``max_tokens``, ``seed``, ``json_schema`` (a dict) or ``grammar`` (llguidance's Lark) to which
+    the answer is held. Answers carry ``usage_metadata`` and, in ``response_metadata``,
+    ``model_name``, ``revision`` (the commit loaded) and ``finish_reason`` (``stop`` or
+    ``length``); so does the last chunk of a stream.
 
     Args:
-        model_name: folder, or repository on the hub.
+        model_name: folder, or repository on the hub as ``owner/name`` or ``owner/name@revision``.
 
     Raises:
-        ModelError: on the first call, when it cannot be loaded.
+        ModelLoadError: on the first call, when it cannot be loaded.
+        ModelMemoryError: on the first call, when it does not fit into memory.
+        ContextWindowError: prompt and answer together are too long.
+        QueueFullError: too many calls wait.
+        ModelError: an argument, message or grammar is not understood.
     """
 
     model_config = ConfigDict(extra="forbid")
 
     model_name: str = DEFAULT_MODEL
     revision: str | None = None
-    """Commit or tag of the repository; None takes its main branch."""
+    """Commit, tag or branch of the repository. None takes the commit that is pinned for the
+    default model, and the main branch of any other, with a warning."""
     max_tokens: int = Field(default=4000, gt=0)
-    """Tokens an answer may have."""
+    """Tokens an answer may have; fewer where the prompt leaves less of the model's context."""
     temperature: float = Field(default=0.3, ge=0)
     top_p: float = Field(default=0.85, gt=0, le=1)
     do_sample: bool = True
+    """False takes the likeliest token each time, unless a call sets a temperature."""
+    seed: int | None = None
+    """Same seed, prompt and settings give the same answer; None leaves sampling free."""
     load_in_4bit: bool = True
-    """Quantise to nf4 with double quantisation."""
-    _loaded: tuple[Any, Any] | None = PrivateAttr(default=None)
-    _turn: threading.Lock = PrivateAttr(default_factory=threading.Lock)
+    """Quantise to nf4 with double quantisation; a checkpoint that is quantised already stays as it is."""
+    device: str | None = None
+    """A torch device such as ``cuda:1`` or ``cpu``; None takes the GPU when there is one."""
+    context_window: int | None = Field(default=None, gt=0)
+    """Tokens of prompt and answer for which there must be memory before the model is loaded.
+    None takes twice `max_tokens`; never more than the model takes."""
+    on_event: Callable[[LoadEvent], None] | None = Field(default=None, exclude=True, repr=False)
+    """Told what is worth knowing while the model is loaded, from the thread that loads it."""
+
+    def key(self) -> ModelKey:
+        """Return which of `local_models` answers."""
+        return ModelKey(
+            parse_ref(self.model_name, self.revision),
+            self.load_in_4bit,
+            self.device,
+            self.context_window or 2 * self.max_tokens,
+            self.on_event,
+        )
+
+    def unload(self) -> bool:
+        """Free the model's memory now; calls under way on it end with an error.
+
+        Returns:
+            Whether it was loaded. The next call loads it again.
+        """
+        return local_models().unload(self.key())
+
+    def with_structured_output(
+        self, schema: dict[str, Any] | type, *, include_raw: bool = False, **kwargs: Any
+    ) -> Runnable[LanguageModelInput, dict[str, Any] | BaseModel]:
+        """Return a runnable whose answers are held to a schema while they are written.
+
+        Args:
+            schema: pydantic class, TypedDict, JSON schema or OpenAI function. The runnable returns
+                an object of the pydantic class, or else a dict.
+            include_raw: return ``{"raw", "parsed", "parsing_error"}`` instead of raising.
+
+        Raises:
+            ValueError: an argument besides ``method`` and ``strict``, which other models know.
+            OutputParserException: from the runnable, when the answer ended at its length.
+        """
+        return held_to_schema(self, schema, include_raw=include_raw, extra=kwargs)
+
+    def batch(
+        self,
+        inputs: list[LanguageModelInput],
+        config: RunnableConfig | list[RunnableConfig] | None = None,
+        *,
+        return_exceptions: bool = False,
+        **kwargs: Any,
+    ) -> list[AIMessage]:
+        """Answer all inputs at once: LangChain's own would wait in a few threads, as many as there are cores."""
+        if not isinstance(config, list):
+            config = {"max_concurrency": min(len(inputs), _BATCH_THREADS) or 1, **(config or {})}
+        return super().batch(inputs, config, return_exceptions=return_exceptions, **kwargs)
+
+    def get_token_ids(self, text: str) -> list[int]:
+        """Return the text's token ids by the model's own tokenizer; the weights are not loaded."""
+        if self.custom_get_token_ids is not None:
+            return self.custom_get_token_ids(text)
+        tokenizer = tokenizer_of(parse_ref(self.model_name, self.revision))
+        return list(tokenizer(text, add_special_tokens=False)["input_ids"])
+
+    def get_num_tokens_from_messages(self, messages: list[BaseMessage], tools: Sequence[Any] | None = None) -> int:
+        """Return the tokens of the prompt that these messages make, the template's own included."""
+        if tools:
+            raise ModelError(
+                "LocalLLM takes no tools.",
+                model=self.model_name,
+                next_step="Hold its answers to a json_schema instead.",
+            )
+        tokenizer = tokenizer_of(parse_ref(self.model_name, self.revision))
+        return len(prompt_ids(tokenizer, messages, model=self.model_name))
 
     @property
     def _llm_type(self) -> str:
         return "matrioska-local"
+
+    @property
+    def _identifying_params(self) -> Mapping[str, Any]:
+        """What an answer depends on; LangChain's cache of answers goes by it."""
+        names = ("model_name", "revision", "max_tokens", "temperature", "top_p", "do_sample", "seed", "load_in_4bit")
+        return {name: getattr(self, name) for name in names}
+
+    def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:
+        return LangSmithParams(**{**super()._get_ls_params(stop=stop, **kwargs), "ls_provider": "huggingface"})
+
+    def _resolve_model_profile(self) -> ModelProfile | None:
+        """Read what the model takes from its configuration, where that is on the disk."""
+        ref = parse_ref(self.model_name, self.revision)
+        folder = cached_folder(ref)
+        window = memory.context_window(read_config(folder, ref.name)) if folder else None
+        if window is None:
+            return None
+        return ModelProfile(
+            max_input_tokens=window,
+            max_output_tokens=window,
+            text_inputs=True,
+            image_inputs=False,
+            audio_inputs=False,
+            video_inputs=False,
+            text_outputs=True,
+            tool_calling=False,
+            structured_output=True,
+        )
 
     def _generate(
         self,
@@ -70,7 +200,7 @@ class LocalLLM(BaseChatModel):
         run_manager: CallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> ChatResult:
-        return self._answer(messages, stop, threading.Event(), kwargs)
+        return _whole(list(self._stream(messages, stop, run_manager, **kwargs)))
 
     async def _agenerate(
         self,
@@ -79,144 +209,121 @@ class LocalLLM(BaseChatModel):
         run_manager: AsyncCallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> ChatResult:
-        cancelled = threading.Event()
-        try:
-            return await asyncio.to_thread(self._answer, messages, stop, cancelled, kwargs)
-        except asyncio.CancelledError:
-            # The thread cannot be stopped from outside: it looks at this after every token.
-            cancelled.set()
-            raise
+        return _whole([chunk async for chunk in self._astream(messages, stop, run_manager, **kwargs)])
 
-    def _answer(
-        self, messages: list[BaseMessage], stop: list[str] | None, cancelled: threading.Event, extra: dict[str, Any]
-    ) -> ChatResult:
-        if extra:
-            raise ModelError(
-                f"LocalLLM does not take {', '.join(sorted(extra))}.",
-                model=self.model_name,
-                next_step="Set it on the model: LocalLLM(temperature=…, top_p=…, max_tokens=…).",
-            )
-        with self._turn:
-            tokenizer, model = self._load()
-            return self._decode(tokenizer, model, messages, stop, cancelled)
-
-    def _decode(
+    def _stream(
         self,
-        tokenizer: PreTrainedTokenizerBase,
-        model: PreTrainedModel,
         messages: list[BaseMessage],
-        stop: list[str] | None,
-        cancelled: threading.Event,
-    ) -> ChatResult:
-        import torch
+        stop: list[str] | None = None,
+        run_manager: CallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> Iterator[ChatGenerationChunk]:
+        key, request = self._prepare(messages, stop, kwargs)
+        with local_models().use(key) as loaded:
+            answering = loaded.engine.submit(request)
+            try:
+                for piece in answering:
+                    yield self._chunk(piece, request, loaded)
+            finally:
+                answering.cancel()
 
-        prompt = _prompt_ids(tokenizer, messages).to(model.device)
-        sampling = {"temperature": self.temperature, "top_p": self.top_p} if self._samples else {}
-        with torch.inference_mode():
-            output = model.generate(  # type: ignore[operator]
-                prompt,
-                attention_mask=torch.ones_like(prompt),
-                max_new_tokens=self.max_tokens,
-                do_sample=self._samples,
-                pad_token_id=tokenizer.pad_token_id if tokenizer.pad_token_id is not None else tokenizer.eos_token_id,
-                stopping_criteria=[lambda ids, scores, **_: _stops(ids, cancelled)],
-                **({"stop_strings": stop, "tokenizer": tokenizer} if stop else {}),
-                **sampling,
-            )
-        new = output[0, prompt.shape[1] :]
-        text = str(tokenizer.decode(new, skip_special_tokens=True))
-        for marker in stop or []:
-            text = text.split(marker)[0]
-        usage = UsageMetadata(
-            input_tokens=prompt.shape[1], output_tokens=len(new), total_tokens=prompt.shape[1] + len(new)
+    async def _astream(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: AsyncCallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> AsyncIterator[ChatGenerationChunk]:
+        # Reading files and tokenising would hold up the event loop; the answer itself holds no thread.
+        key, request = await asyncio.to_thread(self._prepare, messages, stop, kwargs)
+        async with local_models().use_async(key) as loaded:
+            answering = loaded.engine.submit(request)
+            try:
+                async for piece in answering:
+                    yield self._chunk(piece, request, loaded)
+            finally:
+                answering.cancel()
+
+    def _prepare(
+        self, messages: list[BaseMessage], stop: list[str] | None, extra: dict[str, Any]
+    ) -> tuple[ModelKey, Request]:
+        """Return which engine is asked, and what."""
+        call, key = self._call(extra), self.key()
+        tokenizer = tokenizer_of(key.ref)
+        if self.profile is None:
+            # The configuration may only just have come from the hub.
+            self.profile = self._resolve_model_profile()
+        temperature = self.temperature if self.do_sample else 0.0
+        prompt = prompt_ids(tokenizer, messages, model=self.model_name)
+        wanted = call.max_tokens or self.max_tokens
+        room = (self.profile or {}).get("max_input_tokens", len(prompt) + wanted) - len(prompt)
+        request = Request(
+            prompt=prompt,
+            # A prompt that leaves no room at all is for the engine to refuse.
+            max_tokens=min(wanted, room) if room > 0 else wanted,
+            temperature=temperature if call.temperature is None else call.temperature,
+            top_p=call.top_p or self.top_p,
+            seed=self.seed if call.seed is None else call.seed,
+            stop=tuple(text for text in stop or () if text),
+            json_schema="" if call.json_schema is None else json.dumps(call.json_schema),
+            grammar=call.grammar,
         )
-        finish = "length" if len(new) >= self.max_tokens else "stop"
-        message = AIMessage(
-            text, usage_metadata=usage, response_metadata={"model_name": self.model_name, "finish_reason": finish}
-        )
-        return ChatResult(generations=[ChatGeneration(message=message)])
+        return key, request
 
-    @property
-    def _samples(self) -> bool:
-        return self.do_sample and self.temperature > 0
-
-    def _load(self) -> tuple[PreTrainedTokenizerBase, PreTrainedModel]:
-        if self._loaded is None:
-            self._loaded = self._load_now()
-        return self._loaded
-
-    def _load_now(self) -> tuple[PreTrainedTokenizerBase, PreTrainedModel]:
-        try:
-            import torch
-            from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
-        except ImportError as error:
+    def _call(self, extra: dict[str, Any]) -> _Call:
+        unknown = sorted(extra.keys() - _Call.model_fields.keys())
+        if unknown:
             raise ModelError(
-                "LocalLLM needs torch and transformers, which are not installed.",
+                f"LocalLLM does not take {', '.join(unknown)}.",
                 model=self.model_name,
-                next_step="Install them with: pip install 'matrioska[local]'.",
-            ) from error
-        gpu = torch.cuda.is_available()
-        # bfloat16 is slow in software: without a GPU everything computes in float32.
-        dtype = torch.bfloat16 if gpu else torch.float32
-        quantization = BitsAndBytesConfig(  # type: ignore[no-untyped-call]
-            load_in_4bit=True,
-            bnb_4bit_quant_type="nf4",
-            bnb_4bit_use_double_quant=True,
-            bnb_4bit_compute_dtype=dtype,
-        )
-        source: dict[str, Any] = {"revision": self.revision, "trust_remote_code": False}
-        try:
-            tokenizer = AutoTokenizer.from_pretrained(self.model_name, **source)
-            model = AutoModelForCausalLM.from_pretrained(
-                self.model_name,
-                dtype=dtype,
-                device_map={"": "cuda:0" if gpu else "cpu"},
-                use_safetensors=True,
-                quantization_config=quantization if self.load_in_4bit else None,
-                **source,
+                next_step=f"A call takes stop, {', '.join(_Call.model_fields)}.",
             )
-        except (OSError, ValueError, RuntimeError) as error:
+        try:
+            call = _Call(**extra)
+        except ValidationError as error:
+            faults = "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors())
             raise ModelError(
-                f"The model {self.model_name} cannot be loaded: {str(error).splitlines()[0]}",
-                model=self.model_name,
-                next_step=_load_advice(self.model_name),
+                f"LocalLLM was called with wrong arguments: {faults}.", model=self.model_name, next_step="Correct them."
             ) from error
-        return tokenizer, model.eval()  # type: ignore[no-untyped-call]
+        if call.json_schema is not None and call.grammar:
+            raise ModelError(
+                "An answer is held to a json_schema or to a grammar, not to both.",
+                model=self.model_name,
+                next_step="Give one of them.",
+            )
+        return call
+
+    def _chunk(self, piece: Piece, request: Request, loaded: LoadedModel) -> ChatGenerationChunk:
+        if piece.finish is None:
+            return ChatGenerationChunk(message=AIMessageChunk(content=piece.text))
+        if piece.finish == "cancelled":
+            raise ModelError(
+                f"The call of {self.model_name} was cancelled.", model=self.model_name, next_step="Call it again."
+            )
+        return ChatGenerationChunk(
+            message=AIMessageChunk(
+                content=piece.text,
+                usage_metadata=UsageMetadata(
+                    input_tokens=len(request.prompt),
+                    output_tokens=piece.tokens,
+                    total_tokens=len(request.prompt) + piece.tokens,
+                ),
+                response_metadata={
+                    "model_name": self.model_name,
+                    "revision": loaded.commit,
+                    "finish_reason": piece.finish,
+                },
+                chunk_position="last",
+            )
+        )
 
 
-def _load_advice(name: str) -> str:
-    if Path(name).is_dir():
-        return "The folder needs config.json, a tokenizer and weights as .safetensors."
-    return "Check the name and the connection to the hub, or give a local folder; gated models need HF_TOKEN."
-
-
-def _stops(ids: torch.Tensor, cancelled: threading.Event) -> torch.Tensor:
-    import torch
-
-    return torch.full((ids.shape[0],), cancelled.is_set(), dtype=torch.bool, device=ids.device)
-
-
-def _prompt_ids(tokenizer: PreTrainedTokenizerBase, messages: list[BaseMessage]) -> torch.Tensor:
-    """Return the prompt's token ids, shape (1, length)."""
-    turns = _turns(messages)
-    if tokenizer.chat_template is None:
-        text = "\n\n".join(turn["content"] for turn in turns)
-        return cast("torch.Tensor", tokenizer(text, return_tensors="pt")["input_ids"])
-    arguments: dict[str, Any] = {"add_generation_prompt": True, "return_tensors": "pt", "return_dict": True}
-    try:
-        encoded = tokenizer.apply_chat_template(turns, **arguments)
-    except TemplateError:
-        # Some templates know no system role: what it says then opens the first user turn.
-        encoded = tokenizer.apply_chat_template(_turns(messages, system_as_user=True), **arguments)
-    return cast("torch.Tensor", encoded["input_ids"])  # type: ignore[index,call-overload]
-
-
-def _turns(messages: list[BaseMessage], *, system_as_user: bool = False) -> list[dict[str, str]]:
-    """Return role and text per turn; runs of one role are merged, since templates demand alternation."""
-    spoken = [(_ROLES.get(message.type, "user"), str(message.text)) for message in messages]
-    if system_as_user:
-        spoken = [("user" if role == "system" else role, text) for role, text in spoken]
-    return [
-        {"role": role, "content": "\n\n".join(text for _, text in run)}
-        for role, run in groupby(spoken, key=lambda turn: turn[0])
-    ]
+def _whole(chunks: list[ChatGenerationChunk]) -> ChatResult:
+    """Join an answer's chunks; the last one carries what is known about the whole."""
+    last = chunks[-1].message
+    message = AIMessage(
+        "".join(chunk.text for chunk in chunks),
+        usage_metadata=last.usage_metadata if isinstance(last, AIMessageChunk) else None,
+        response_metadata=last.response_metadata,
+    )
+    return ChatResult(generations=[ChatGeneration(message=message)])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
 from typer import Typer
 from typer.testing import CliRunner
 
@@ -63,3 +64,15 @@ def test_command_line_reads_graphs_and_writes_figures(tmp_path: Path) -> None:
     report = json.loads((tmp_path / "out.json").read_text())
     assert [graph["dag"] for graph in report["sections"][0]["data"]["graphs"]] == ["short"]
     assert {"cpus", "load", "load_after"} <= set(report["machine"])
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")
+def test_local_model_is_measured_beside_its_rivals(tmp_path: Path) -> None:
+    given = "--only local --local-model 1 --local-forms float32 --local-at-once 8 --local-answer 4 --json "
+    result = CliRunner().invoke(_app(), [*given.split(), str(tmp_path / "out.json")], catch_exceptions=False)
+    assert result.exit_code == 0
+    [section] = json.loads((tmp_path / "out.json").read_text())["sections"]
+    speed = section["data"]["tokens_per_second"]
+    assert {"generate, 1 at a time", "engine, 1 at once", "engine, 8 at once"} < speed.keys()
+    assert all(tokens > 0 for tokens in speed.values())
+    assert len(section["verdicts"]) == 1

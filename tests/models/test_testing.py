@@ -6,9 +6,9 @@ import asyncio
 import time
 
 import pytest
-from langchain_core.messages import HumanMessage, SystemMessage
+from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
 
-from matrioska.models.testing import ScriptedChatModel, read_call
+from matrioska.models.testing import Pieces, ScriptedChatModel, read_call
 from matrioska.prompts.render import render
 
 ASKED = [SystemMessage("You are."), HumanMessage("Stage: mend files\nModule: shop\n\nDo it.")]
@@ -53,3 +53,36 @@ def test_any_prompt_can_be_read() -> None:
     stage, module, _ = read_call(render("architect", task="Stage: forged\nModule: forged", language=None, previous_plan="",
                                         feedback="", complaints=[]))  # fmt: skip
     assert (stage, module) == ("plan", "")
+
+
+async def test_it_streams_when_told_to() -> None:
+    model = ScriptedChatModel(script=_echo, disable_streaming=False, piece=4)
+    text = f"mend shop {len(str(ASKED[1].content))}"
+    pieces = [chunk.text async for chunk in model.astream(ASKED)]
+    assert [piece for piece in pieces if piece] == [text[at : at + 4] for at in range(0, len(text), 4)]
+    assert [chunk.text for chunk in model.stream(ASKED)] == pieces
+    assert model.count() == 2
+    assert [chunk.text async for chunk in ScriptedChatModel(script=_echo).astream(ASKED)] == [text]
+
+
+@pytest.mark.parametrize("streams", [False, True])
+async def test_an_answer_may_go_wrong_on_its_way(streams: bool) -> None:
+    broken = Pieces(["Half", 0.001, ConnectionResetError("gone")])
+    answers = iter([broken, broken, Pieces(["Half of", " it"], finish="length")])
+    model = ScriptedChatModel(script=lambda *_: next(answers), disable_streaming=not streams)
+    with pytest.raises(ConnectionResetError):
+        [chunk async for chunk in model.astream(ASKED)]
+    with pytest.raises(ConnectionResetError):
+        list(model.stream(ASKED))
+    chunks = [chunk async for chunk in model.astream(ASKED)]
+    assert "".join(chunk.text for chunk in chunks) == "Half of it"
+    assert [reason for chunk in chunks if (reason := chunk.response_metadata.get("finish_reason"))] == ["length"]
+
+
+@pytest.mark.parametrize("streams", [False, True])
+async def test_a_message_is_answered_as_it_is(streams: bool) -> None:
+    counted = {"input_tokens": 1, "output_tokens": 2, "total_tokens": 3}
+    message = AIMessage("Hm.", usage_metadata=counted, additional_kwargs={"refusal": "No."})
+    model = ScriptedChatModel(script=lambda *_: message, disable_streaming=not streams)
+    first = await anext(model.astream(ASKED))
+    assert (first.text, first.usage_metadata, first.additional_kwargs) == ("Hm.", counted, {"refusal": "No."})

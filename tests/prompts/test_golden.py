@@ -69,6 +69,11 @@ def _values(name: str, tmp_path: Path) -> tuple[str, dict[str, Any]]:
             "architect",
             {**architect, "language": "pt", "previous_plan": "{}", "feedback": "Fewer.", "complaints": ["A.", "B."]},
         ),
+        "architect_numbered": ("architect_numbered", architect),
+        "architect_numbered-again": (
+            "architect_numbered",
+            {**architect, "language": "pt", "previous_plan": "{}", "feedback": "Fewer.", "complaints": ["A.", "B."]},
+        ),
         "agree": ("agree", _module(tmp_path, "agree", ["page.api"], {})),
         "produce": ("produce", _module(tmp_path, "produce", [], promised)),
         "produce-with-values": ("produce", _module(tmp_path, "produce", ["page.api"], {})),
@@ -83,6 +88,8 @@ def _values(name: str, tmp_path: Path) -> tuple[str, dict[str, Any]]:
 CASES = (
     "architect",
     "architect-again",
+    "architect_numbered",
+    "architect_numbered-again",
     "agree",
     "produce",
     "produce-with-values",

@@ -15,9 +15,11 @@ from matrioska.state.answers import (
     parse_contract,
     parse_files,
     parse_json_object,
+    refusal,
     strip_thinking,
 )
 from matrioska.state.errors import AnswerError
+from matrioska.state.lenient import read_json
 from matrioska.state.text import clean_text
 
 _pieces = st.sampled_from(
@@ -66,6 +68,10 @@ def test_two_fenced_files_are_told_apart(first: str, second: str) -> None:
         ("<think>```js path=x.js\ny\n```</think>```js path=a.js\nx\n```", ["a.js"]),
         ("```js path=a.js\n1\n```\n```js path=b.js\n2\n```\n```js path=a.js\n3\n```", ["a.js", "b.js"]),
         ("```json contract\n{}\n```\n```js path=a.js\n1\n```", ["a.js"]),
+        ("```js path=a.js\nx```", ["a.js"]),
+        ("````js path=a.js\nx````\n````js path=b.js\ny````\n", ["a.js", "b.js"]),
+        ("````js path=a.js\nx``````\n````js path=b.js\ny````\n", ["a.js", "b.js"]),
+        ("````js path=a.js\nx````\n````json contract\n{}\n````\n", ["a.js"]),
         ("no file at all", []),
     ],
 )
@@ -104,7 +110,7 @@ def test_a_json_object_is_found(answer: str) -> None:
     "answer",
     [
         "", "no object", "[1, 2]", "```json\n[1]\n```", '{"a": 1', '{"a": NaN}', '{"a": 1e999}', '{"a": Infinity}',
-        '{"a": ' + "9" * 30 + "}", '{"a": ' + "9" * 5000 + "}", '{"a": ' + "[" * 100_000, "{'a': 1}",
+        '{"a": ' + "9" * 30 + "}", '{"a": ' + "9" * 5000 + "}", '{"a": ' + "[" * 100_000,
         '{"a": ' + "[" * 900 + "]" * 900 + "}", '```json\n{"a": 1} trailing\n```', "```json\n```",
     ],
     ids=lambda answer: ascii(answer[:20]),
@@ -141,6 +147,7 @@ def test_any_object_is_read_back(value: dict[str, object]) -> None:
         ("```json contract\n{\"a\": 1}\n```", {"a": 1}),
         ("```json  contract \n{}\n```", {}),
         ("```json\n{\"a\": 1}\n```", None),
+        ("````js path=a.js\nx````\n````json contract\n{\"a\": 1}\n````", {"a": 1}),
         ("none", None),
     ],
 )  # fmt: skip
@@ -155,7 +162,137 @@ def test_a_contract_block_that_is_no_object_is_refused() -> None:
 
 @pytest.mark.parametrize(
     ("answer", "rest"),
-    [("<think>a</think>b", "b"), (" <thinking>a\nb</thinking>c", "c"), ("a<think>b</think>", "a<think>b</think>")],
+    [
+        ("<think>a</think>b", "b"),
+        ("a</think>b", "b"),
+        ("<think>a", ""),
+        ("[THINK]a[/THINK]b", "b"),
+        (" <thinking>a\nb</thinking>c", "c"),
+        ("a<think>b</think>", "a<think>b</think>"),
+    ],
 )
 def test_only_leading_thoughts_are_stripped(answer: str, rest: str) -> None:
     assert strip_thinking(answer) == rest
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        '{"a": 1,}', "{'a': 1}", "{a: 1}", '{“a”: 1}', '{"a": 1 // one\n}', '{"a": /* one */ 1}', '{"a": 1} # done',
+        '# a plan\n{"a": 1,\n}', 'Use {x} or {{y}}: {"a": 1}', '```json\n{"a": 1,}\n```', "{\n  // first\n  a: 1,\n}",
+    ],
+)  # fmt: skip
+def test_slips_that_mean_one_thing_only_are_read(answer: str) -> None:
+    assert parse_json_object(answer) == {"a": 1}
+
+
+@pytest.mark.parametrize(
+    ("answer", "value"),
+    [
+        ('{"a": "one\ntwo\tthree"}', "one\ntwo\tthree"),
+        ("{'a': 'it's here'}", "it's here"),
+        ("{'a': 'say \"hi\"'}", 'say "hi"'),
+        ('{“a”: “say "hi"”}', 'say "hi"'),
+        ('{"a": "it\\\'s", }', "it's"),
+        ('{"a": "\\ud83d\\ude00 \\u00e9",}', "😀 é"),
+        ('{"a": [True, False, None, 1, -2.5e3, "x",],}', [True, False, None, 1, -2500.0, "x"]),
+        ('{"a": "http://x.y/#z", /* “quoted” */}', "http://x.y/#z"),
+    ],
+)
+def test_what_slips_stand_for(answer: str, value: object) -> None:
+    assert parse_json_object(answer) == {"a": value}
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        ('{"modules": [{"id": "a"}, {"description": "long te', "cut off: it ends in the middle of the text at modules[1].description"),
+        ('{"modules": [{"id": "a"},', "cut off: it ends at modules before it is closed"),
+        ('{"a": "x\\', "cut off"),
+        ("{'a': 'x', 'b", "cut off"),
+        ('{"a": "say "hi" now"}', 'a comma or } is missing (a quotation mark inside a text is written \\") at a, line 1, before: hi'),
+        ('{"a": 1\n "b": 2}', "a comma or } is missing"),
+        ('{"a" 1}', "a colon is missing after the key 'a'"),
+        ('{"a": \n}', "a value is expected at a, line 2"),
+        ('{"a": 1, 2}', "a key is expected at its top level"),
+        ('{"a": "\\d"}', "is no escape"),
+        ('{"a": 01}', "a value is expected at a"),
+        ('{"a": nil}', "a value is expected at a"),
+        ('{"a": NaN}', "a value is expected at a"),
+        ("{'a': 'the users' list'}", "a comma or } is missing"),
+    ],
+)  # fmt: skip
+def test_a_complaint_names_the_place(answer: str, words: str) -> None:
+    with pytest.raises(AnswerError) as refused:
+        parse_json_object(answer)
+    assert words in refused.value.complaint
+
+
+_json = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@settings(deadline=None)
+@given(_json, st.sampled_from([None, 1]), st.booleans())
+def test_valid_json_is_never_changed(value: object, indent: int | None, ascii_only: bool) -> None:
+    text = json.dumps(value, indent=indent, ensure_ascii=ascii_only)
+    assert read_json(text) == (value, len(text))
+
+
+@settings(deadline=None)
+@given(st.dictionaries(st.text(), _json, min_size=1, max_size=4), st.data())
+def test_an_answer_that_was_cut_off_is_never_completed(value: dict[str, object], data: st.DataObject) -> None:
+    whole = json.dumps(value)
+    kept = data.draw(st.integers(1, len(whole) - 1))
+    with pytest.raises(AnswerError):
+        parse_json_object(whole[:kept])
+
+
+@settings(deadline=None)
+@given(_json)
+def test_forgiving_reading_agrees_with_the_strict_one(value: object) -> None:
+    # The comma makes the strict reader give up, so that the other one has read all of it.
+    text = json.dumps([value])[:-1] + ",]"
+    assert read_json(text) == ([value], len(text))
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "I'm sorry, but I can't help with that.",
+        "I’m sorry, I can’t do this.",
+        "I cannot assist with that request.",
+        "Desculpe, mas não posso ajudar com isso.",
+        "Lo siento, no puedo ayudar con eso.",
+        "Je suis désolé, je ne peux pas vous aider.",
+        "Es tut mir leid, dabei kann ich nicht helfen.",
+        "<think>No.</think>I must decline.",
+    ],
+)
+def test_a_refusal_is_recognised(answer: str) -> None:
+    assert refusal(answer) == strip_thinking(answer).strip()
+
+
+@pytest.mark.parametrize(
+    "answer",
+    ["", "Here is the plan.", '{"a": "I\'m sorry"}', "```md path=a.md\nI cannot\n```", "I can't wait! " + "x" * 1_000],
+)
+def test_what_is_no_refusal(answer: str) -> None:
+    assert refusal(answer) == ""
+
+
+def test_reading_is_linear_in_hostile_answers() -> None:
+    # A quadratic reader would take minutes.
+    for answer in (
+        "{" * 200_000,
+        "{a" * 100_000,
+        '{"a": "' + "'" * 500_000,
+        "{/*" * 200_000,
+        "{" + "a:1," * 200_000,
+        "</think>" * 50_000,
+    ):
+        with contextlib.suppress(AnswerError):
+            parse_json_object(answer)

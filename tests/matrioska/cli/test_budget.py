@@ -61,6 +61,15 @@ def test_a_limit_that_is_none_is_refused_before_anything_begins(cli, words: list
     assert author.calls() == []
 
 
+def test_a_budget_in_dollars_wants_a_price(cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-test")
+    ended = cli("run", "-M", "openai:nobody-knows-this-one", "--budget-cost", "1", "Do it.")
+    assert ended.code == 2
+    assert "price of openai:nobody-knows-this-one is not known" in ended.err
+    assert "input_price" in ended.err
+    assert cli("run", "-t", "one", "-y", "--budget-cost", "1", "Do it.", author=Author(chain(2))).code == 0
+
+
 def test_on_a_terminal_it_is_raised_in_place(terminal) -> None:
     shown = terminal("run", "-t", "one", "-y", "--budget-tokens", "800", "Do it.", CHILD_AUTHOR="chain")
     shown.wait_for("The budget is used up")

@@ -39,7 +39,7 @@ _LONGEST_FILE = 54
 # One line of a file inside a fence of four backticks: anything that does not close the fence, and
 # no control character, since cleaning takes those out and might put a closing fence together.
 _CHARACTER = r"\x00-\x08\x0a-\x1f\x7f-\x9f"
-_LINE = rf" *(`{{1,3}}[^`{_CHARACTER}][^{_CHARACTER}]*|`{{1,3}}|[^` {_CHARACTER}][^{_CHARACTER}]*)?"
+_LINE = rf"[ \t]*(`{{1,3}}[^`{_CHARACTER}][^{_CHARACTER}]*|`{{1,3}}|[^` \t{_CHARACTER}][^{_CHARACTER}]*)?"
 _PATH = r"[A-Za-z0-9_][A-Za-z0-9_-]{0,23}(\/[A-Za-z0-9_][A-Za-z0-9_-]{0,23})?(\.[a-z0-9]{1,5})?"
 #: Tokens of a file's fences and path at the most, one character each.
 _FENCE_TOKENS = 90

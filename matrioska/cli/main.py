@@ -31,6 +31,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if "matrioska.cli.ui" in sys.modules:
         # An earlier call in this process left its own behind.
         sys.modules["matrioska.cli.ui"].forget()
+    # Before the signals are ours: one that raises in the midst of it leaves Python without its stderr.
+    _tolerate_any_text()
     restore: Callable[[], None] = _nothing
     try:
         restore = catch_signals()
@@ -89,7 +91,6 @@ def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
 
 
 def _bounded(arguments: list[str]) -> int:
-    _tolerate_any_text()
     from matrioska.cli.app import app, click_exceptions
 
     click_error, aborted = click_exceptions()

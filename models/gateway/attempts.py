@@ -182,7 +182,8 @@ async def _attempt(line: Line, messages: Sequence[BaseMessage], form: AnswerForm
     try:
         return await _once(line, messages, arguments, tally)
     except AttemptError as error:
-        if not arguments or error.__cause__ is None or not refuses_form(error.__cause__):
+        refused = error.__cause__ is not None and refuses_form(error.__cause__)
+        if not arguments or not refused or line.member.structured == "schema":
             raise
     line.takes_forms = False
     return await _once(line, messages, {}, tally)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import logging
 import threading
 import weakref
 from collections.abc import Callable, Sequence
@@ -200,7 +201,11 @@ def test_closing_ends_everything_with_an_error(make_engine: _Make) -> None:
     assert engine.stats().kv_tokens == 0
 
 
-def test_closing_frees_the_model_though_an_error_is_kept(make_engine: _Make, tiny_folder: Path) -> None:
+def test_closing_frees_the_model_though_an_error_is_kept(
+    make_engine: _Make, tiny_folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    # pytest keeps what is logged, and with it every frame of the error.
+    caplog.set_level(logging.CRITICAL, logger="matrioska.local")
     model = AutoModelForCausalLM.from_pretrained(tiny_folder, dtype=torch.float32).eval()
     fault = Fault(model, RuntimeError("device lost"), times=1)
     engine, gone = make_engine(model=model), weakref.ref(model)

@@ -91,6 +91,8 @@ class ScriptedChatModel(BaseChatModel):
 
     def _finish(self, call: tuple[str, str, str], started: float) -> ChatResult:
         answer = self._answer(call, started)
+        if isinstance(answer, str):
+            answer = AIMessage(answer)
         if isinstance(answer, AIMessage):
             return ChatResult(generations=[ChatGeneration(message=answer)])
         parts = [part for part in self._parts(answer) if isinstance(part, AIMessageChunk)]

@@ -116,19 +116,21 @@ async def _plan(
     form, revision = await off_loop(plan_form, client, task), _Revision.of(state)
     template = "architect" if form is None else "architect_numbered"
     complaints: list[str] = []
-    usage, raw, thoughts = Usage(), "", ""
+    usage, raw, thoughts, shown = Usage(), "", "", _shown(revision.plan, form)
     for _ in range(options.plan_repairs + 1):
         messages = await off_loop(
             render,
             template,
             task=task,
             language=options.language,
-            previous_plan=raw or _shown(revision.plan, form),
+            previous_plan=shown,
             feedback=revision.feedback,
             complaints=complaints,
         )
         reply = await client.ask(messages, form or JSON)
         usage, raw = usage + reply.usage, reply.text
+        # What was cut off or refused is no plan to go on from, and may be megabytes.
+        shown = shown if reply.fault else raw or shown
         thoughts = await off_loop(keep_reasoning, artifact_store(options), reply) or thoughts
         try:
             plan = _read(parse_json_object(usable_text(reply)), form, revision)

@@ -138,15 +138,20 @@ def test_complaints_are_bounded() -> None:
 
 
 def _shaped(shape: str, count: int) -> Architecture:
+    # Ids of its own: what is remembered of names checked before would make one plan cheaper than another.
+    name = f"{shape}-{count}-".__add__
     before = {
-        "chain": lambda n: [f"m{n - 1}"] if n else [],
-        "ring": lambda n: [f"m{(n + 1) % count}"],
-        "broken": lambda n: [f"gone{n}"],
-        "dense": lambda n: [f"m{k}" for k in range(max(0, n - 20), n)],
+        "chain": lambda n: [name(str(n - 1))] if n else [],
+        "ring": lambda n: [name(str((n + 1) % count))],
+        "broken": lambda n: [name(f"gone{n}")],
+        "dense": lambda n: [name(str(k)) for k in range(max(0, n - 20), n)],
     }[shape]
     specs = [
         ModuleSpec(
-            id=f"m{n}", dependencies=before(n), shared_state_writes=[f"k{n}"], shared_state_reads=["k0"] if n else []
+            id=name(str(n)),
+            dependencies=before(n),
+            shared_state_writes=[f"k{n}"],
+            shared_state_reads=["k0"] if n else [],
         )
         for n in range(count)
     ]

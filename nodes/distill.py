@@ -6,14 +6,19 @@ the least to the most needed, and the record says so.
 
 from __future__ import annotations
 
+import asyncio
 import json
+from collections.abc import Callable
 from typing import Any
 
 from langgraph.runtime import Runtime
 from pydantic import BaseModel
 
+from matrioska.models.gateway import Client
+from matrioska.models.gateway.tokens import estimate
 from matrioska.nodes.common import artifact_store, pick_client, run_options
 from matrioska.nodes.jobs import load_job
+from matrioska.nodes.leaf import off_loop
 from matrioska.prompts.render import to_json
 from matrioska.state.answers import fenced_file
 from matrioska.state.context import RunContext, RunOptions
@@ -41,18 +46,19 @@ class ContextPackage(BaseModel):
     sections: list[Section]
 
 
-def estimate_tokens(text: str) -> int:
-    """Return a rough count of tokens: four characters each, as OpenAI's rule of thumb has it."""
-    return len(text) // 4 + 1
-
-
-def distill(state: ModuleState, runtime: Runtime[RunContext]) -> dict[str, Any]:
+async def distill(state: ModuleState, runtime: Runtime[RunContext]) -> dict[str, Any]:
     """Build the package and keep it by content."""
     options = run_options(state, runtime)
     store = artifact_store(options)
-    job = load_job(store, state["job"])
-    package, record = build_package(job, store, token_budget(options, runtime, job))
-    kept = store.keep(package.model_dump_json().encode("utf-8"))
+    job = await off_loop(load_job, store, state["job"])
+    client = await off_loop(pick_client, "worker", options, runtime, job.spec)
+    # A tokenizer that has to be loaded first would hold up every other module.
+    package, record = (
+        await off_loop(_fitted, job, store, options, client)
+        if client.counts_at_once
+        else await asyncio.to_thread(_fitted, job, store, options, client)
+    )
+    kept = await off_loop(store.keep, package.model_dump_json().encode("utf-8"))
     update: dict[str, Any] = {"package": kept, "record": record}
     if job.kind == "mend":
         # The stage starts from faults found elsewhere, in files written before.
@@ -64,22 +70,30 @@ def distill(state: ModuleState, runtime: Runtime[RunContext]) -> dict[str, Any]:
     return update
 
 
-def token_budget(options: RunOptions, runtime: Runtime[RunContext], job: Job) -> int:
+def _fitted(
+    job: Job, store: ArtifactStore, options: RunOptions, client: Client
+) -> tuple[ContextPackage, dict[str, Any]]:
+    return build_package(job, store, token_budget(options, client), client.count_tokens)
+
+
+def token_budget(options: RunOptions, client: Client) -> int:
     """Return the tokens a package may take: the run's word, else half the model's window."""
     if options.token_budget:
         return options.token_budget
-    window = pick_client("worker", options, runtime, job.spec).window
+    window = client.window
     return int(window * (1 - _ANSWER_SHARE)) if window else DEFAULT_BUDGET
 
 
-def build_package(job: Job, store: ArtifactStore, budget: int) -> tuple[ContextPackage, dict[str, Any]]:
-    """Fit a job's material into ``budget`` tokens.
+def build_package(
+    job: Job, store: ArtifactStore, budget: int, count: Callable[[str], int] = estimate
+) -> tuple[ContextPackage, dict[str, Any]]:
+    """Fit a job's material into ``budget`` tokens, as ``count`` counts them.
 
     Raises:
         ConfigError: goal, manual and contract alone exceed the budget; names the largest.
     """
     needed = _needed_sections(job)
-    used = {section.name: estimate_tokens(section.text) for section in needed}
+    used = {section.name: count(section.text) for section in needed}
     if sum(used.values()) > budget:
         largest = max(used, key=lambda name: used[name])
         raise ConfigError(
@@ -90,7 +104,7 @@ def build_package(job: Job, store: ArtifactStore, budget: int) -> tuple[ContextP
     room = budget - sum(used.values())
     kept, optional, left_out = [], _optional_sections(job, store), {}
     for section in optional:
-        tokens = estimate_tokens(section.text)
+        tokens = count(section.text)
         if tokens <= room:
             kept.append(section)
             used[section.name] = tokens

@@ -158,7 +158,7 @@ def resolve_options(context: RunContext | None, saved: dict[str, Any] | None = N
     Raises:
         ConfigError: a value is not allowed.
     """
-    layers: list[dict[str, Any]] = [saved] if saved else [_settings_as_options()]
+    layers: list[dict[str, Any]] = [saved] if saved is not None else [_settings_as_options()]
     if context is not None:
         given = context.model_dump(exclude_none=True, exclude={"model", "roles"})
         if context.model is not None:

@@ -145,6 +145,11 @@ class Client:
         return self._line.counter is not None
 
     @property
+    def counts_at_once(self) -> bool:
+        """Whether `window` and `count_tokens` take no time: else packages or a tokenizer are loaded first."""
+        return self._line.counts_at_once
+
+    @property
     def price_known(self) -> bool:
         """Whether a call's cost can be told; else it counts as 0."""
         return price_known(self.member)

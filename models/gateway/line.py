@@ -10,6 +10,7 @@ from matrioska.models.gateway.breaker import Breaker
 from matrioska.models.gateway.limits import Limits
 from matrioska.models.gateway.scrub import without_secrets
 from matrioska.models.gateway.tokens import Counter, counter_of
+from matrioska.models.local import LocalLLM
 from matrioska.models.registry import make_model
 from matrioska.state.members import Member
 
@@ -35,7 +36,9 @@ class Line:
         """False once its server has refused the argument that holds an answer to a form."""
         self._model = model
         self._making = threading.Lock()
-        self._counter: tuple[Counter | None] | None = None
+        # Of objects only ours has a tokenizer that can be asked.
+        foreign = model is not None and not isinstance(model, LocalLLM)
+        self._counter: tuple[Counter | None] | None = (None,) if foreign else None
 
     @property
     def model(self) -> BaseChatModel:

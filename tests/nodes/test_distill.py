@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from matrioska.nodes.distill import DEFAULT_BUDGET, build_package, estimate_tokens
+from matrioska.models.gateway.tokens import estimate
+from matrioska.nodes.distill import DEFAULT_BUDGET, build_package
 from matrioska.state.architecture import ModuleSpec
 from matrioska.state.errors import ConfigError
 from matrioska.state.jobs import Job, Project
@@ -32,7 +33,7 @@ def test_goal_manual_and_values_go_in_word_for_word(store: ArtifactStore) -> Non
     assert json.loads(texts["project"]) == PROJECT.model_dump()
     assert json.loads(texts["module"])["description"] == "Build a."
     assert json.loads(texts["values"]) == {"k": {"deep": [1, "ü"]}}
-    assert record["included"] == {name: estimate_tokens(text) for name, text in texts.items()}
+    assert record["included"] == {name: estimate(text) for name, text in texts.items()}
     assert record["left_out"] == {}
 
 
@@ -62,3 +63,10 @@ def test_what_cannot_be_left_out_names_the_largest(store: ArtifactStore) -> None
 
 def test_equal_jobs_make_equal_packages(store: ArtifactStore) -> None:
     assert build_package(_job(values={"k": 1}), store, 999) == build_package(_job(values={"k": 1}), store, 999)
+
+
+def test_tokens_are_counted_as_the_model_counts_them(store: ArtifactStore) -> None:
+    job = _job(readable={"b": [store.put_text("big.txt", "word " * 2_000)]})
+    _, record = build_package(job, store, 5_000, count=len)
+    assert record["left_out"]["artifacts"] > 10_000
+    assert record["included"]["project"] == len(build_package(job, store, 5_000)[0].sections[0].text)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from matrioska.models.testing import ScriptedChatModel
-from matrioska.state.context import RunContext
+from matrioska.state.context import RunContext, RunOptions
 from matrioska.state.errors import ConfigError
 from matrioska.state.members import Member
 from matrioska.store.environment import ENV_FILE, load_environment
@@ -239,3 +239,9 @@ def test_a_file_of_keys_that_is_no_text(environ: dict[str, str]) -> None:
     Path(ENV_FILE).write_bytes(b"OPENAI_API_KEY=\xff\xfe")
     with pytest.raises(ConfigError, match="cannot be read"):
         resolve_options(None)
+
+
+def test_a_thread_that_began_with_defaults_keeps_them() -> None:
+    _write('model = "ollama:later"\nslots = 2')
+    assert resolve_options(None).slots == 2
+    assert resolve_options(None, {}) == RunOptions()

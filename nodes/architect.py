@@ -16,15 +16,13 @@ from matrioska.nodes.replies import advice, keep_reasoning, usable_text
 from matrioska.nodes.schemas import plan_form
 from matrioska.prompts.render import render, to_json
 from matrioska.state.answers import parse_json_object
-from matrioska.state.architecture import MAX_GOAL, UNDETERMINED, Architecture, ModuleSpec
+from matrioska.state.architecture import DIRECT_MODULE, MAX_GOAL, UNDETERMINED, Architecture, ModuleSpec
 from matrioska.state.context import RunContext, RunOptions
 from matrioska.state.errors import AnswerError, PlanError, TaskError
 from matrioska.state.forms import JSON, AnswerForm
 from matrioska.state.graph_state import STATE_FORMAT, MatrioskaState
 from matrioska.state.results import Usage
 from matrioska.state.text import clean_text
-
-DIRECT_MODULE = "deliverable"
 
 
 def check_task(task: object) -> str:

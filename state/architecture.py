@@ -20,6 +20,9 @@ MAX_GOAL = 100_000
 #: ISO 639's code for a language that nobody has named.
 UNDETERMINED = "und"
 
+#: Id of the one module of a task that is not planned.
+DIRECT_MODULE = "deliverable"
+
 Modality = Literal["code", "prose", "data", "vision", "audio"]
 
 

@@ -11,9 +11,7 @@ from matrioska.models.embedded.recipes import recipe_for
 from matrioska.models.embedded.request import Request
 from matrioska.models.embedded.understanding.changes import apply_changes
 from matrioska.models.embedded.understanding.sentences import new_sentences
-
-#: Id of the one module of a run without an architect.
-DIRECT_MODULE = "deliverable"
+from matrioska.state.architecture import DIRECT_MODULE
 
 
 @dataclass(frozen=True)

@@ -118,7 +118,8 @@ def summary_lines(report: RunReport, seconds: float) -> list[tuple[str, str, str
     usage = values.get("usage") or {}
     spent = int(usage.get("input_tokens", 0)) + int(usage.get("output_tokens", 0))
     told = f"{count(spent, 'token')} in {count(usage.get('calls', 0), 'call')}" if usage else ""
-    rows.append(("🕑", "spent", ", ".join(part for part in (duration(seconds) if seconds else "", told) if part)))
+    cost = f"${usage['cost']:,.4f}" if usage.get("cost") else ""
+    rows.append(("🕑", "spent", ", ".join(part for part in (duration(seconds) if seconds else "", told, cost) if part)))
     return [row for row in rows if row[2]]
 
 

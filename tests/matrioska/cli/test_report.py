@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from matrioska.cli.report import as_json, exit_code, faults, how_to_open, next_commands
+from matrioska.cli.report import as_json, exit_code, faults, how_to_open, next_commands, summary_lines
 from matrioska.cli.text import command
 from matrioska.reports import RunReport
 
@@ -64,3 +64,9 @@ def test_json_of_a_run_that_has_nothing_yet() -> None:
 def test_how_to_open_quotes_what_a_shell_would_split() -> None:
     assert how_to_open("/a b/main.py").endswith("'/a b/main.py'")
     assert how_to_open("/x/index.html").split()[-1] == "/x/index.html"
+
+
+@pytest.mark.parametrize(("cost", "told"), [(0.12345, "30 tokens in 2 calls, $0.1235"), (0.0, "30 tokens in 2 calls")])
+def test_what_was_spent_names_dollars_when_there_were_any(cost: float, told: str) -> None:
+    usage = {"calls": 2, "input_tokens": 10, "output_tokens": 20, "cost": cost}
+    assert ("🕑", "spent", told) in summary_lines(_report("complete", usage=usage), 0.0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from typing import Any
 from langchain_core.runnables import RunnableConfig
 from langgraph.errors import GraphDrained
 from langgraph.runtime import RunControl
-from langgraph.types import Command, StateSnapshot
+from langgraph.types import Command, Interrupt, StateSnapshot
 
 from matrioska.graph.build import build_graph
 from matrioska.graph.guard import GuardedGraph
@@ -109,16 +109,9 @@ class Runs:
         self.check_models(snapshot.values.get("options"), context)
         pending = snapshot.interrupts
         if pending:
-            if decision is None and any(kind_of(found) == "budget" for found in pending):
-                # Nobody is asked again who gives other limits right away; and "auto" raises none by itself.
-                if any(getattr(context, name) is not None for name in Budget.model_fields):
-                    return await self._drive(thread_id, None, on_event, control, context)
+            if decision is None and not _goes_on_by_itself(pending, context):
                 return report_of(thread_id, snapshot)
-            if decision is None and context.approval != "auto":
-                return report_of(thread_id, snapshot)
-            answer = _as_answer(decision if decision is not None else Decision(type="approve"))
-            command: Command[Any] = Command(resume={found.id: answer for found in pending})
-            return await self._drive(thread_id, command, on_event, control, context)
+            return await self._drive(thread_id, _command(pending, decision), on_event, control, context)
         if decision is not None:
             raise UsageError(
                 f"The run {thread_id!r} is not waiting for an answer.",
@@ -352,6 +345,25 @@ async def open_runs(base_path: str | Path, context: RunContext | None = None) ->
 def _config(thread_id: str) -> RunnableConfig:
     # A plan refined many times takes more steps than LangGraph's default of 25 allows.
     return {"configurable": {"thread_id": thread_id}, "recursion_limit": 1000}
+
+
+def _goes_on_by_itself(pending: Sequence[Interrupt], context: RunContext) -> bool:
+    """Whether a waiting run needs no answer: who gives other limits is not asked again, and "auto" raises none."""
+    if _asks_for_budget(pending):
+        return any(getattr(context, name) is not None for name in Budget.model_fields)
+    return context.approval == "auto"
+
+
+def _asks_for_budget(pending: Sequence[Interrupt]) -> bool:
+    return any(kind_of(found) == "budget" for found in pending)
+
+
+def _command(pending: Sequence[Interrupt], decision: Any) -> Command[Any] | None:
+    """Return what a waiting run is driven with; None where other limits are the answer."""
+    if decision is None and _asks_for_budget(pending):
+        return None
+    answer = _as_answer(decision if decision is not None else Decision(type="approve"))
+    return Command(resume={found.id: answer for found in pending})
 
 
 def _as_answer(decision: Any) -> Any:

@@ -44,10 +44,8 @@ _REFUSAL = re.compile(
 _FENCES = MarkdownIt("zero").enable("fence")
 
 CONTRACT_INFO = "json contract"
-# A fence at the end of a line, with nothing behind it but the next file, or nothing at all.
-_LAST_FENCE = re.compile(
-    rf"(?P<fence>`{{3,}}) *$(?=\s*\Z|\n(?P<next>`{{3,}})(?:[^`\n]*\bpath\s*=|{CONTRACT_INFO}))", re.MULTILINE
-)
+_OPENING = re.compile(r" {0,3}(`{3,}(?=[^`]*$)|~{3,})")
+_NEXT_FILE = re.compile(rf"`{{3,}}(?:[^`]*\bpath\s*=|{CONTRACT_INFO})")
 
 
 @dataclass(frozen=True)
@@ -130,14 +128,42 @@ def parse_files(answer: str) -> list[FileBlock]:
 
 
 def _unglued(text: str) -> str:
-    """Return an answer in which every closing fence has a line of its own."""
+    """Return an answer in which a closing fence that ends its block's last line has a line of its own.
 
-    def own_line(found: re.Match[str]) -> str:
-        line = text[text.rfind("\n", 0, found.start()) + 1 : found.start()]
-        shorter = len(found["fence"]) < len(found["next"] or "")
-        return found.group() if shorter or not line.strip() else f"\n{found.group()}"
+    Only a fence that could close the block it stands in, at the end of the answer or before the
+    next file.
+    """
+    lines, opened = text.split("\n"), ""
+    parted = []
+    for index, line in enumerate(lines):
+        if not opened:
+            opening = _OPENING.match(line)
+            opened = opening[1] if opening else ""
+        elif _closes(line, opened):
+            opened = ""
+        elif (body := _before_glued(line, opened)) and _ends_a_file(lines, index + 1):
+            parted.append(body)
+            line, opened = line[len(body) :], ""
+        parted.append(line)
+    return "\n".join(parted)
 
-    return _LAST_FENCE.sub(own_line, text)
+
+def _before_glued(line: str, opened: str) -> str:
+    """Return what stands before a fence at a line's end that could close the open block; '' when there is none."""
+    body = line.rstrip().rstrip(opened[0])
+    return body if body.strip() and _closes(line[len(body) :], opened) else ""
+
+
+def _closes(line: str, opened: str) -> bool:
+    mark = line.strip()
+    return len(mark) >= max(3, len(opened)) and set(mark) == {opened[0]}
+
+
+def _ends_a_file(lines: list[str], after: int) -> bool:
+    """Whether nothing more comes, or another file begins."""
+    if after < len(lines) and _NEXT_FILE.match(lines[after]):
+        return True
+    return not any(lines[index].strip() for index in range(after, len(lines)))
 
 
 def _path_of(token: Token, lines: list[str]) -> str | None:

@@ -36,6 +36,8 @@ _paths = st.sampled_from(
 @example("a.md", "no line break at the end")
 @example("a.md", "")
 @example("`tick`.md", "~~~~\n```\n")
+@example("a.md", "0```\n```path=")
+@example("a.md", "x\n0```")
 def test_a_fenced_file_is_read_back(path: str, text: str) -> None:
     clean = clean_text(text)
     expected = clean if clean.endswith("\n") else clean + "\n"

@@ -36,8 +36,8 @@ class Line:
         """False once its server has refused the argument that holds an answer to a form."""
         self._model = model
         self._making = threading.Lock()
-        # Of objects only ours has a tokenizer that can be asked.
-        foreign = model is not None and not isinstance(model, LocalLLM)
+        # Of objects without a provider's name only ours has a tokenizer that can be asked.
+        foreign = member.model.startswith("object:") and not isinstance(model, LocalLLM)
         self._counter: tuple[Counter | None] | None = (None,) if foreign else None
 
     @property

@@ -51,7 +51,8 @@ async def test_the_system_message_is_a_part_too() -> None:
 
 async def test_an_exact_count_is_held_to(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("matrioska.models.gateway.line.counter_of", lambda *_: len)
-    client = _client(context_window=1000)
+    model = ScriptedChatModel(script=lambda *_: "Done.")
+    client = Client(Member(model="openai:it", context_window=1000), model)
     assert client.counts_exactly
     assert client.count_tokens("abc") == 3
     with pytest.raises(ContextWindowError) as caught:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import re
 from collections.abc import Mapping
@@ -12,11 +11,11 @@ from typing import Any
 from langchain_core.language_models import BaseChatModel
 from pydantic import SecretStr
 
+from matrioska.models.providers import CONNECT_TIMEOUT, stands_on
 from matrioska.state.errors import ConfigError
 from matrioska.state.members import Member
+from matrioska.state.wording import did_you_mean
 
-#: Seconds in which a server must take the connection.
-_CONNECT = 10.0
 _SECRETS = re.compile(r"(?i)api_key|token$|secret|password")
 # What a member has fields of its own for: as options they would go round the rules for keys.
 _OWN_FIELDS = re.compile(r"(?i)^model(_name|_id)?$|base_url$|api_base$|api_url$|azure_endpoint$")
@@ -78,8 +77,8 @@ def arguments_of(
 def _offered(cls: type[BaseChatModel], member: Member) -> dict[str, Any]:
     """Return what a class is given if it has a place for it."""
     timeout: Any = member.deadline
-    if any(base.__module__.startswith("langchain_openai.") for base in cls.__mro__):
-        timeout = importlib.import_module("openai").Timeout(member.deadline, connect=_CONNECT)
+    if stands_on(cls, "langchain_openai"):
+        timeout = importlib.import_module("openai").Timeout(member.deadline, connect=CONNECT_TIMEOUT)
     return {
         "max_retries": 0,
         "timeout": timeout,
@@ -115,10 +114,9 @@ def _checked_options(
                 next_step="Write it beside model, as model or base_url.",
             )
         if option not in known or option in transport:
-            near = difflib.get_close_matches(option, sorted(known - {option}), 1, 0.7)
             raise ConfigError(
                 f"The option {option!r} of {member.model} is none of {cls.__name__} that can be set"
-                + (f" (did you mean '{near[0]}'?)." if near else "."),
+                f"{did_you_mean(option, known - {option}, 0.7)}.",
                 next_step="Leave it out, or look its name up in the documentation of that class.",
             )
     return member.options

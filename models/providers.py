@@ -9,6 +9,9 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
+#: Seconds in which a server must take the connection. All other waiting is the gateway's.
+CONNECT_TIMEOUT = 10.0
+
 EMBEDDED = "embedded"
 _GENERIC_NAME = re.compile(r"[a-z][a-z0-9_-]{0,40}")
 #: Speaks the chat-completions protocol as other servers understand it. OpenAI's own class,
@@ -143,6 +146,11 @@ def own_address(name: str) -> str:
         host, colon, port = found.replace("0.0.0.0", "127.0.0.1").partition(":")  # noqa: S104 - replaced
         found = f"http://{host or '127.0.0.1'}:{port if colon else 11434}"
     return found or (provider.base_url if provider else "")
+
+
+def stands_on(cls: type, package: str) -> bool:
+    """Whether a class is of a package, or derived from one that is."""
+    return any(base.__module__.startswith(f"{package}.") for base in cls.__mro__)
 
 
 def is_loopback(url: str) -> bool:

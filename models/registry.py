@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import inspect
 import os
@@ -28,6 +27,7 @@ from matrioska.models.providers import (
 )
 from matrioska.state.errors import ConfigError, ModelAuthError, ModelError, UnknownModelError
 from matrioska.state.members import Member
+from matrioska.state.wording import did_you_mean
 
 __all__ = [
     "EMBEDDED",
@@ -89,8 +89,7 @@ def parse_name(name: str) -> ModelName:
 
 def _unknown(name: str) -> UnknownModelError:
     known = ", ".join([EMBEDDED, *(f"{provider}:…" for provider in providers())])
-    near = difflib.get_close_matches(name.partition(":")[0].casefold(), [EMBEDDED, *providers()], 1, 0.75)
-    meant = f" (did you mean '{near[0]}'?)" if near and near[0] != name.partition(":")[0] else ""
+    meant = did_you_mean(name.partition(":")[0], [EMBEDDED, *providers()])
     return UnknownModelError(
         f"There is no model {name!r}{meant}.",
         model=name,

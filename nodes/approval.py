@@ -10,7 +10,7 @@ from langgraph.types import interrupt
 from matrioska.nodes.checks.plan import parse_plan
 from matrioska.nodes.common import run_options
 from matrioska.nodes.progress import emit_step
-from matrioska.state.approval import Decision, read_decision
+from matrioska.state.approval import Decision, ask_for_review, read_decision
 from matrioska.state.context import RunContext
 from matrioska.state.errors import PlanError, UsageError
 from matrioska.state.graph_state import MatrioskaState
@@ -21,19 +21,8 @@ ACTION = "approve_architecture"
 def approval_request(architecture: dict[str, Any], complaints: list[str]) -> dict[str, Any]:
     """Return the interrupt's payload, in LangChain's human-in-the-loop form with the plan beside it."""
     count = len(architecture["modules"])
-    return {
-        "kind": "approval",
-        "action_requests": [
-            {
-                "name": ACTION,
-                "args": {"architecture": architecture},
-                "description": f"Approve the plan “{architecture['name']}” with {count} modules, edit it, or say "
-                "what to change.",
-            }
-        ],
-        "review_configs": [{"action_name": ACTION, "allowed_decisions": ["approve", "edit", "respond", "reject"]}],
-        "complaints": complaints,
-    }
+    description = f"Approve the plan “{architecture['name']}” with {count} modules, edit it, or say what to change."
+    return ask_for_review("approval", ACTION, {"architecture": architecture}, description, complaints)
 
 
 def approval(state: MatrioskaState, runtime: Runtime[RunContext]) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from langgraph.types import interrupt
 from matrioska.models.meter import CallRecord, metered
 from matrioska.nodes.common import run_options
 from matrioska.nodes.leaf import off_loop
+from matrioska.state.approval import ask_for_review
 from matrioska.state.budget import Budget, Spent, in_words, read_raise
 from matrioska.state.context import RunContext, RunOptions
 from matrioska.state.errors import BudgetError, UsageError
@@ -163,19 +164,13 @@ class RunMeter:
     def _request(self, complaint: str) -> dict[str, Any]:
         """Return the interrupt's payload, in LangChain's human-in-the-loop form."""
         spent, budget = self.spent, self.budget
-        return {
-            "kind": "budget",
-            "action_requests": [
-                {
-                    "name": ACTION,
-                    "args": {"spent": spent.model_dump(), **budget.model_dump(), "reached": budget.reached_by(spent)},
-                    "description": f"The budget is used up: {in_words(budget, spent)}. Approve to allow as much again, "
-                    "edit the limits, or reject to end here with what there is.",
-                }
-            ],
-            "review_configs": [{"action_name": ACTION, "allowed_decisions": ["approve", "edit", "reject"]}],
-            "complaints": [complaint] if complaint else [],
-        }
+        args = {"spent": spent.model_dump(), **budget.model_dump(), "reached": budget.reached_by(spent)}
+        description = (
+            f"The budget is used up: {in_words(budget, spent)}. Approve to allow as much again, edit the limits, "
+            "or reject to end here with what there is."
+        )
+        complaints = [complaint] if complaint else []
+        return ask_for_review("budget", ACTION, args, description, complaints, ("approve", "edit", "reject"))
 
 
 def _ledger(state: Mapping[str, Any], options: RunOptions, thread: str | None, *, deferred: bool) -> Ledger:

@@ -10,7 +10,7 @@ from langgraph.types import interrupt
 from matrioska.nodes.checks.plan import parse_plan
 from matrioska.nodes.common import run_options
 from matrioska.nodes.progress import emit_step
-from matrioska.state.approval import Decision, read_decision
+from matrioska.state.approval import Decision, ask_for_review, read_decision
 from matrioska.state.architecture import Architecture
 from matrioska.state.context import RunContext
 from matrioska.state.errors import PlanError, UsageError
@@ -31,19 +31,12 @@ def repair_request(state: MatrioskaState, complaints: list[str]) -> dict[str, An
         for module, r in sorted(failures(state).items())
     }
     failed = [module for module, r in broken.items() if r["status"] == "failed"]
-    return {
-        "kind": "repair",
-        "action_requests": [
-            {
-                "name": ACTION,
-                "args": {"modules": broken, "architecture": state["architecture"]},
-                "description": f"Failed: {', '.join(failed)}. Approve to try again, edit the plan, give the modules a "
-                "hint, or reject to go on without them.",
-            }
-        ],
-        "review_configs": [{"action_name": ACTION, "allowed_decisions": ["approve", "edit", "respond", "reject"]}],
-        "complaints": complaints,
-    }
+    description = (
+        f"Failed: {', '.join(failed)}. Approve to try again, edit the plan, give the modules a hint, "
+        "or reject to go on without them."
+    )
+    args = {"modules": broken, "architecture": state["architecture"]}
+    return ask_for_review("repair", ACTION, args, description, complaints)
 
 
 def repair(state: MatrioskaState, runtime: Runtime[RunContext]) -> dict[str, Any]:

@@ -27,6 +27,8 @@ _YES = frozenset(
     ["approve", "approved", "accept", "accepted", "yes", "y", "ok", "true", "sim", "s", "aprovar", "aprovo"]
 )
 _NO = frozenset(["reject", "rejected", "no", "n", "false", "não", "nao", "rejeitar", "rejeito"])
+#: Types of decision, as LangChain calls them.
+KINDS = ("approve", "edit", "respond", "reject")
 #: Objects around a plan: no dialect has more than three.
 _MAX_WRAPPERS = 6
 _EXPECTED = (
@@ -44,6 +46,32 @@ class Decision(BaseModel):
     """The edited plan, for ``edit``."""
     text: str = ""
     """What to change, for ``respond``; the reason, for ``reject``."""
+
+
+def ask_for_review(
+    kind: str,
+    action: str,
+    args: dict[str, Any],
+    description: str,
+    complaints: list[str],
+    allowed: tuple[str, ...] = KINDS,
+) -> dict[str, Any]:
+    """Return an interrupt's payload, in LangChain's human-in-the-loop form.
+
+    Args:
+        kind: what is asked about: ``approval``, ``repair`` or ``budget``.
+        action: name of the action under review.
+        args: what the action is given; what a person may edit.
+        description: the question, for people.
+        complaints: why the last answer was not accepted.
+        allowed: types of decision that are taken.
+    """
+    return {
+        "kind": kind,
+        "action_requests": [{"name": action, "args": args, "description": description}],
+        "review_configs": [{"action_name": action, "allowed_decisions": list(allowed)}],
+        "complaints": complaints,
+    }
 
 
 def read_decision(answer: Any) -> Decision:

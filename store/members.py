@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,6 +11,7 @@ from pydantic import ValidationError
 
 from matrioska.state.errors import ConfigError
 from matrioska.state.members import Member
+from matrioska.state.wording import did_you_mean
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}")
 _HEADER = re.compile(r"^\s*\[\s*([^\[\]]+?)\s*\]\s*(?:#.*)?$")
@@ -46,8 +46,7 @@ def _member(name: str, table: Any, path: Path) -> Member:
     for field in table:
         if field not in Member.model_fields:
             near = [known for known in Member.model_fields if known.startswith(field)]
-            near = near or difflib.get_close_matches(field, Member.model_fields, 1, 0.6)
-            meant = f" (did you mean '{near[0]}'?)" if near else ""
+            meant = f" (did you mean '{near[0]}'?)" if near else did_you_mean(field, Member.model_fields, 0.6)
             # Someone may well write a key here; it must not be repeated.
             step = f"Fields are {', '.join(Member.model_fields)}. Keys stay in the environment: see api_key_env."
             raise _fault(path, name, field, f"has no field '{field}'{meant}", step)
@@ -68,8 +67,7 @@ def _check_fallback(name: str, members: Mapping[str, Member], path: Path) -> Non
         if next_name not in members:
             if ":" in next_name or next_name == "embedded":
                 return
-            near = difflib.get_close_matches(next_name, members, 1, 0.6)
-            meant = f" (did you mean '{near[0]}'?)" if near else ""
+            meant = did_you_mean(next_name, members, 0.6)
             raise _fault(
                 path,
                 way[-1],

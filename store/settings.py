@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import tomllib
 from collections.abc import Mapping
@@ -22,6 +21,7 @@ from pydantic_settings import (
 from matrioska.state.context import ROLES, RunContext, RunOptions
 from matrioska.state.errors import ConfigError
 from matrioska.state.members import Member
+from matrioska.state.wording import did_you_mean
 from matrioska.store.environment import file_stamp, load_environment
 from matrioska.store.members import read_members, toml_line
 
@@ -90,12 +90,11 @@ def _wrong_setting(error: ValidationError) -> ConfigError:
     table, name = (["", *map(str, first["loc"])])[-2:]
     where = toml_line(config_path(), table, name)
     known = sorted(set(Settings.model_fields) - {name})
-    near = difflib.get_close_matches(name, known, 1, 0.6) if first["type"] == "extra_forbidden" else []
-    says = "there is no such setting" if first["type"] == "extra_forbidden" else first["msg"]
-    meant = f" (did you mean '{near[0]}'?)" if near else ""
+    unknown = first["type"] == "extra_forbidden"
+    says = f"there is no such setting{did_you_mean(name, known, 0.6)}" if unknown else first["msg"]
     source = f"{config_path()}{where}" if where else f"MATRIOSKA_{(table or name).upper()}"
     return ConfigError(
-        f"The setting {'.'.join(filter(None, (table, name)))} is wrong: {says}{meant}.",
+        f"The setting {'.'.join(filter(None, (table, name)))} is wrong: {says}.",
         next_step=f"Correct it in {source}.",
     )
 
@@ -126,9 +125,8 @@ def find_member(name: str) -> Member:
     if found := members.get(name):
         return found
     if members and ":" not in name and name != "embedded":
-        near = difflib.get_close_matches(name, members, 1, 0.6)
         raise ConfigError(
-            f"There is no model {name!r}" + (f" (did you mean '{near[0]}'?)." if near else "."),
+            f"There is no model {name!r}{did_you_mean(name, members, 0.6)}.",
             next_step=f"Members are {', '.join(members)}; or give embedded or provider:model.",
         )
     if not 0 < len(name) <= 400:

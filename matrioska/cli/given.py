@@ -12,10 +12,10 @@ from typing import Any
 import yaml
 
 from matrioska.cli.text import line
-from matrioska.nodes.checks.wording import did_you_mean, near_match
 from matrioska.state.architecture import ModuleSpec
 from matrioska.state.context import ROLES
 from matrioska.state.errors import TaskError, ThreadNotFoundError, UsageError
+from matrioska.state.wording import did_you_mean, near_match
 
 # Far above any task, plan or spec that is accepted; keeps /dev/zero out of memory.
 _MOST_BYTES = 32_000_000

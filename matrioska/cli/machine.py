@@ -11,7 +11,6 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 from typing import TypeVar
 
 _T = TypeVar("_T")
@@ -54,6 +53,8 @@ class Machine:
 
 def look_at_machine() -> Machine:
     """Return what this machine has. Takes seconds where torch with GPU support is installed, else next to nothing."""
+    from matrioska.models.local.memory import free_main_memory
+
     driver = _from_driver()
     try:
         torch = version("torch") if importlib.util.find_spec("torch") else ""
@@ -64,7 +65,7 @@ def look_at_machine() -> Machine:
         # A build without GPU support says so in its version; there is nothing to ask it.
         usable, apple = ((), False) if "+cpu" in torch else _from_torch()
     unused = tuple(gpu for gpu in driver if not usable)
-    return Machine(usable, free_memory(), torch, unused, apple)
+    return Machine(usable, free_main_memory(), torch, unused, apple)
 
 
 def _from_torch() -> tuple[tuple[Gpu, ...], bool]:
@@ -98,32 +99,6 @@ def _told(command: list[str], seconds: float) -> str:
     except (OSError, subprocess.TimeoutExpired):
         return ""
     return ended.stdout if ended.returncode == 0 else ""
-
-
-def free_memory() -> int | None:
-    """Return the bytes of main memory that are free, within the container's limit; None when nothing says."""
-    try:
-        import psutil  # type: ignore[import-untyped]
-
-        free = int(psutil.virtual_memory().available)
-    except ImportError:
-        free = _field(Path("/proc/meminfo"), "MemAvailable:") * 1024
-    if not free:
-        return None
-    try:
-        limit = int(Path("/sys/fs/cgroup/memory.max").read_text())
-        used = int(Path("/sys/fs/cgroup/memory.current").read_text())
-    except (OSError, ValueError):
-        return free
-    return max(0, min(free, limit - used))
-
-
-def _field(path: Path, name: str) -> int:
-    try:
-        lines = path.read_text().splitlines()
-    except OSError:
-        return 0
-    return next((int(line.split()[1]) for line in lines if line.startswith(name)), 0)
 
 
 def within(seconds: float, work: Callable[[], _T]) -> _T | None:

@@ -14,9 +14,9 @@ from matrioska.cli.session import Session, find_place, look, open_session, requi
 from matrioska.cli.text import line
 from matrioska.cli.ui import Ui, use
 from matrioska.nodes.checks.plan import parse_plan
-from matrioska.nodes.checks.wording import did_you_mean, near_match
 from matrioska.state.approval import Decision
 from matrioska.state.errors import UsageError
+from matrioska.state.wording import did_you_mean, near_match
 
 __all__ = ["Answer", "fork_thread", "redo_module", "resume_thread"]
 

@@ -14,7 +14,7 @@ from matrioska.models.local import LocalLLM
 from matrioska.models.registry import make_model
 from matrioska.state.members import Member
 
-_lines: dict[str, Line] = {}
+_lines: dict[Member, Line] = {}
 _lock = threading.Lock()
 
 
@@ -73,8 +73,7 @@ class Line:
 
 def line_to(member: Member) -> Line:
     """Return the line to a member, one per process and equal member."""
-    key = member.model_dump_json()
     with _lock:
-        if key not in _lines:
-            _lines[key] = Line(member)
-        return _lines[key]
+        if member not in _lines:
+            _lines[member] = Line(member)
+        return _lines[member]

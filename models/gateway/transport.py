@@ -14,6 +14,7 @@ from typing import Any
 
 from langchain_core.language_models import BaseChatModel
 
+from matrioska.models.providers import CONNECT_TIMEOUT, stands_on
 from matrioska.state.errors import ModelResponseError
 
 MIB = 2**20
@@ -23,8 +24,6 @@ MAX_BODY = 32 * MIB
 MAX_STREAM = 256 * MIB
 #: Bytes of one line of a stream: some servers send a whole answer as one event.
 MAX_LINE = 8 * MIB
-#: Seconds in which a server must take the connection. All other waiting is the gateway's.
-CONNECT_TIMEOUT = 10.0
 # Around the proxies of the environment, which anthropic's client mounts whatever ``trust_env`` says.
 _DIRECT = {"trust_env": False, "mounts": {"http://": None, "https://": None, "all://": None}}
 _STREAMS = ("text/event-stream", "application/x-ndjson", "application/jsonl")
@@ -171,14 +170,14 @@ def constructor_arguments(cls: type[BaseChatModel], *, local: bool = False) -> d
             "sync_client_kwargs": {**client_arguments(), **direct},
             "async_client_kwargs": {**async_client_arguments(), **direct},
         }
-    if any(base.__module__.startswith("langchain_openai.") for base in cls.__mro__):
+    if stands_on(cls, "langchain_openai"):
         return {"http_client": capped_client(**direct), "http_async_client": capped_async_client(**direct)}
     return {}
 
 
 def cap_clients(model: BaseChatModel, *, local: bool = False) -> None:
     """Give a made ``ChatAnthropic`` capped clients; other models stay as they are. ``local``: see above."""
-    if not any(base.__module__.startswith("langchain_anthropic.") for base in type(model).__mro__):
+    if not stands_on(type(model), "langchain_anthropic"):
         return
     anthropic: Any = importlib.import_module("anthropic")
     made: Any = model

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
@@ -145,13 +144,19 @@ def free_bytes(device: str) -> int:
         free, _ = torch.cuda.mem_get_info(torch.device(device))
         # What torch has taken from the device and does not use is free for the next model.
         return int(free) + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+    # Without a figure nothing can be promised.
+    return free_main_memory() or 0
+
+
+def free_main_memory() -> int | None:
+    """Return the bytes of main memory that are free, within the container's limit; None when nothing says."""
     try:
         import psutil  # type: ignore[import-untyped]
 
-        free = psutil.virtual_memory().available
+        free = int(psutil.virtual_memory().available)
     except ImportError:
-        free = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_AVPHYS_PAGES")
-    return min([int(free), *_container_bytes()])
+        free = _available_bytes()
+    return min([free, *_container_bytes()]) if free else None
 
 
 def not_enough(need: Requirements, context: int, available: int, device: str) -> ModelMemoryError:
@@ -239,6 +244,15 @@ def _kv_values(shape: dict[str, Any]) -> int | None:
 
 def _is_linear(tensor: Tensor) -> bool:
     return len(tensor.shape) == 2 and not any(part in tensor.name for part in _NOT_QUANTISED)
+
+
+def _available_bytes() -> int:
+    """Return what Linux itself says of free memory, for an installation without psutil; 0 elsewhere."""
+    try:
+        lines = Path("/proc/meminfo").read_text().splitlines()
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:")), 0)
 
 
 def _container_bytes() -> list[int]:

@@ -8,8 +8,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from matrioska.nodes.checks.names import ModuleNames, module_names
-from matrioska.nodes.checks.wording import bounded, did_you_mean, listed, shorten
+from matrioska.nodes.checks.wording import bounded, listed, shorten
 from matrioska.state.artifacts import SourceFile
+from matrioska.state.wording import did_you_mean
 
 #: Largest value of one key, in bytes of JSON: contracts name things, they do not carry files.
 MAX_VALUE_BYTES = 100_000

@@ -10,7 +10,8 @@ from pathlib import PurePosixPath
 from matrioska.nodes.checks.pythons import PythonImport
 from matrioska.nodes.checks.scripts import Import, Script
 from matrioska.nodes.checks.site import Place, Site, local_path
-from matrioska.nodes.checks.wording import did_you_mean, shorten
+from matrioska.nodes.checks.wording import shorten
+from matrioska.state.wording import did_you_mean
 
 _ENDINGS = (".js", ".mjs", ".cjs", ".jsx", ".ts", ".tsx", ".json", ".css", "/index.js", "/index.ts", "/index.mjs")
 _COMMONJS = ("module.exports", "exports.")

@@ -12,7 +12,8 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 from matrioska.nodes.checks.site import Place, Site, local_path
-from matrioska.nodes.checks.wording import did_you_mean, shorten
+from matrioska.nodes.checks.wording import shorten
+from matrioska.state.wording import did_you_mean
 
 _MARKDOWN = frozenset({".md", ".markdown"})
 _MAY_LINK = re.compile(r"\]\(|\]:|<(?:a|img)\b", re.IGNORECASE)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from matrioska.nodes.checks.site import Place, Site
-from matrioska.nodes.checks.wording import did_you_mean, listed, near_match, shorten, word_set
+from matrioska.nodes.checks.wording import listed, shorten, word_set
+from matrioska.state.wording import did_you_mean, near_match
 
 #: Classes that state or helper scripts set, and that stylesheets keep in stock.
 _STATES = word_set(

@@ -6,7 +6,8 @@ import posixpath
 from collections.abc import Iterator
 
 from matrioska.nodes.checks.site import Place, Site, local_path
-from matrioska.nodes.checks.wording import did_you_mean, shorten
+from matrioska.nodes.checks.wording import shorten
+from matrioska.state.wording import did_you_mean
 
 #: Files that are read as they stand: a script that fetches one means a file and not a service.
 _STATIC = frozenset({".json", ".csv", ".txt", ".html", ".md", ".xml", ".svg", ".js", ".mjs", ".yaml", ".geojson"})

@@ -11,12 +11,13 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from matrioska.nodes.checks.graphs import Upstream, components, example_cycles
-from matrioska.nodes.checks.wording import bounded, did_you_mean, shorten
+from matrioska.nodes.checks.wording import bounded, shorten
 from matrioska.state.architecture import MAX_MODULES, Architecture, ModuleSpec
 from matrioska.state.errors import PlanError, UnsafePathError
 from matrioska.state.ids import MODULE_ID, SHARED_KEY
 from matrioska.state.paths import safe_relative_path
 from matrioska.state.text import clean_json
+from matrioska.state.wording import did_you_mean
 
 _FILE_LIKE = re.compile(r"^\S*\.[A-Za-z0-9]{1,8}$")
 _CLIMBS = re.compile(r"(^|[/\\])\.\.([/\\]|$)|^[A-Za-z]:[/\\]|^\\")

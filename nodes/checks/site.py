@@ -16,8 +16,9 @@ from matrioska.nodes.checks.names import HTML, ID_GIVEN, PROSE, SCRIPT
 from matrioska.nodes.checks.pythons import PythonFile, read_python
 from matrioska.nodes.checks.scripts import MAX_NAME, Script, Words, read_script
 from matrioska.nodes.checks.stylesheets import scan_css, selector_names
-from matrioska.nodes.checks.wording import Lines, near_match
+from matrioska.nodes.checks.wording import Lines
 from matrioska.state.artifacts import SourceFile
+from matrioska.state.wording import near_match
 
 _DYNAMIC = re.compile(r"\$\{|\{\{|\{%|<%|<\?|%\(|\{[\w.]*\}|\+\s*[\"']")
 _SCHEME = re.compile(r"^(?:[A-Za-z][A-Za-z0-9+.-]*:|//)")

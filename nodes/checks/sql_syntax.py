@@ -10,7 +10,8 @@ import sqlglot
 from sqlglot import TokenType
 from sqlglot.errors import ParseError, SqlglotError, TokenError
 
-from matrioska.nodes.checks.wording import Lines, near_match, shorten
+from matrioska.nodes.checks.wording import Lines, shorten
+from matrioska.state.wording import near_match
 
 #: Generic SQL first: it reads most scripts, and its complaint is the one to show.
 _DIALECTS = ("", "sqlite", "postgres", "mysql", "tsql", "duckdb", "bigquery", "oracle", "snowflake")

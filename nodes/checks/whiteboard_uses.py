@@ -6,7 +6,8 @@ import re
 from collections.abc import Collection, Iterator
 
 from matrioska.nodes.checks.site import Place, Site
-from matrioska.nodes.checks.wording import Lines, did_you_mean, word_set
+from matrioska.nodes.checks.wording import Lines, word_set
+from matrioska.state.wording import did_you_mean
 
 _USE = re.compile(
     r"""(?<![\w.$-])(shared_state|whiteboard)

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import bisect
-import difflib
 import re
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 
 #: Complaints sent at once. More would drown the model that has to mend them.
 MAX_COMPLAINTS = 30
-
-#: A hostile tree may hold any number of names; a near match is not worth more time than this.
-_MAX_CANDIDATES = 500
 
 
 def bounded(complaints: Sequence[str], limit: int = MAX_COMPLAINTS) -> list[str]:
@@ -32,21 +28,6 @@ def shorten(text: str, limit: int = 80) -> str:
     """Return ``text`` on one line, cut to ``limit`` characters."""
     line = " ".join(text[: limit * 4].split())
     return line if len(line) <= limit and len(text) <= limit * 4 else line[: limit - 1] + "…"
-
-
-def near_match(name: str, candidates: Collection[str], cutoff: float = 0.75) -> str:
-    """Return the candidate most like ``name``; '' when none is alike."""
-    if len(candidates) > _MAX_CANDIDATES or len(name) > 200:
-        return ""
-    folded = {candidate.casefold(): candidate for candidate in sorted(candidates)}
-    found = difflib.get_close_matches(name.casefold(), list(folded), n=1, cutoff=cutoff)
-    return folded[found[0]] if found else ""
-
-
-def did_you_mean(name: str, candidates: Collection[str], cutoff: float = 0.75) -> str:
-    """Return `` (did you mean '…'?)`` for the nearest candidate; '' when none is alike."""
-    match = near_match(name, candidates, cutoff)
-    return f" (did you mean '{match}'?)" if match and match != name else ""
 
 
 def word_set(text: str) -> frozenset[str]:

@@ -86,7 +86,7 @@ async def _readme(
     readme, complaints = _Readme(), list[str]()
     client = await off_loop(pick_client, "assembler", options, runtime)
     values: dict[str, Any] = {
-        "project": Project.of(plan).model_dump(),
+        "project": Project.of(plan).brief(),
         "entry_point": entry,
         "modules": _parts(plan, files),
         "missing": [spec.title for spec in plan.modules if (results.get(spec.id) or {}).get("status") != "done"],

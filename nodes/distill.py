@@ -12,15 +12,15 @@ from collections.abc import Callable
 from typing import Any
 
 from langgraph.runtime import Runtime
-from pydantic import BaseModel
 
 from matrioska.models.gateway import Client
 from matrioska.models.gateway.tokens import estimate
+from matrioska.nodes.adapters import adapter_for
 from matrioska.nodes.common import artifact_store, pick_client, run_options
+from matrioska.nodes.context.join import joined
+from matrioska.nodes.context.pieces import ContextPackage, Material, Rank
 from matrioska.nodes.jobs import load_job
 from matrioska.nodes.leaf import off_loop
-from matrioska.prompts.render import to_json
-from matrioska.state.answers import fenced_file
 from matrioska.state.context import RunContext, RunOptions
 from matrioska.state.errors import ConfigError
 from matrioska.state.graph_state import ModuleState
@@ -31,19 +31,6 @@ from matrioska.store.artifacts import ArtifactStore
 DEFAULT_BUDGET = 24_000
 #: Share of a model's context window left to the answer and the instructions.
 _ANSWER_SHARE = 0.5
-
-
-class Section(BaseModel):
-    """One named part of a context package."""
-
-    name: str
-    text: str
-
-
-class ContextPackage(BaseModel):
-    """What a module is told, ready for its prompt."""
-
-    sections: list[Section]
 
 
 async def distill(state: ModuleState, runtime: Runtime[RunContext]) -> dict[str, Any]:
@@ -92,8 +79,10 @@ def build_package(
     Raises:
         ConfigError: goal, manual and contract alone exceed the budget; names the largest.
     """
-    needed = _needed_sections(job)
-    used = {section.name: count(section.text) for section in needed}
+    files = {module: store.sources(refs) for module, refs in job.readable.items()}
+    pieces = adapter_for(job.spec.modality).present(Material(job=job, store=store, files=files))
+    needed = [piece for piece in pieces if piece.rank <= Rank.READ]
+    used = {piece.name: count(piece.text) for piece in needed}
     if sum(used.values()) > budget:
         largest = max(used, key=lambda name: used[name])
         raise ConfigError(
@@ -101,54 +90,19 @@ def build_package(
             f"its {largest} alone takes {used[largest]:,}.",
             next_step="Shorten it, raise token_budget, or use a model with a larger window.",
         )
-    room = budget - sum(used.values())
-    kept, optional, left_out = [], _optional_sections(job, store), {}
-    for section in optional:
-        tokens = count(section.text)
+    room, kept, left_out = budget - sum(used.values()), list(needed), dict[str, int]()
+    for piece in pieces:
+        if piece.rank <= Rank.READ:
+            continue
+        tokens = count(piece.text)
         if tokens <= room:
-            kept.append(section)
-            used[section.name] = tokens
+            kept.append(piece)
+            used[piece.name] = tokens
             room -= tokens
         else:
-            left_out[section.name] = tokens
+            left_out[piece.name] = tokens
     record = {"budget": budget, "included": used, "left_out": left_out, "compressed": {}}
-    return ContextPackage(sections=needed + kept), record
-
-
-def _needed_sections(job: Job) -> list[Section]:
-    spec = job.spec.model_dump(
-        include={
-            "id",
-            "name",
-            "description",
-            "inputs",
-            "outputs",
-            "rules",
-            "shared_state_reads",
-            "shared_state_writes",
-            "modality",
-        }
-    )
-    sections = [
-        Section(name="project", text=to_json(job.project.model_dump())),
-        Section(name="module", text=to_json(spec)),
-        Section(name="values", text=to_json(job.values)),
-    ]
-    if job.promised:
-        sections.append(Section(name="contract", text=to_json(job.promised)))
-    return sections
-
-
-def _optional_sections(job: Job, store: ArtifactStore) -> list[Section]:
-    sections = []
-    if job.readable:
-        blocks = [
-            fenced_file(f"../{module}/{file.path}", file.text)
-            for module, refs in sorted(job.readable.items())
-            for file in store.sources(refs)
-        ]
-        sections.append(Section(name="artifacts", text="\n\n".join(blocks)))
-    return sections
+    return ContextPackage(sections=joined(kept)), record
 
 
 def load_package(store: ArtifactStore, digest: str) -> ContextPackage:

@@ -14,13 +14,13 @@ from typing import Any
 from matrioska.models.gateway import Client
 from matrioska.models.structured import takes_grammars, takes_schemas
 from matrioska.state.answers import CONTRACT_INFO
+from matrioska.state.architecture import MODALITIES
 from matrioska.state.errors import ConfigError
 from matrioska.state.forms import AnswerForm
 
 #: Modules of a plan that is made by schema; a longer one overtaxes the models that need this.
 MOST_MODULES = 40
 MOST_FILES = 12
-MODALITIES = ("code", "prose", "data", "vision", "audio")
 SIZES = (1, 2, 3, 5, 8)
 #: What a contract's value may list; of "fields" only people and models take notice.
 LISTS = ("functions", "ids", "classes", "keys", "files", "fields")

@@ -25,8 +25,9 @@ from matrioska.state.graph_state import ModuleState
 from matrioska.state.jobs import Job
 from matrioska.state.paths import safe_relative_path
 from matrioska.store.artifacts import ArtifactStore
-from matrioska.workers.base import WORKERS
+from matrioska.workers.base import GivenFile, Made
 from matrioska.workers.base import Job as WorkerJob
+from matrioska.workers.plugins import workers
 
 #: Files that a module is given room for when its plan names none.
 USUAL_FILES = 3
@@ -44,6 +45,8 @@ class Asked:
     costs: dict[str, Any]
     """The part of the node's update that does not depend on the text: cost, and the record with the
     digest of the model's reasoning."""
+    made: Made | None = None
+    """What the worker made itself; the text is not read then."""
 
 
 async def ask_worker(template: str, state: ModuleState, runtime: Runtime[RunContext], **extra: Any) -> Asked:
@@ -56,11 +59,13 @@ async def ask_worker(template: str, state: ModuleState, runtime: Runtime[RunCont
     options = run_options(state, runtime)
     store = artifact_store(options)
     job, worker_job = await off_loop(_prepare, template, state, runtime, options, store, extra)
-    reply = await WORKERS[job.spec.worker].answer(worker_job)
+    work = await workers()[job.spec.worker].answer(worker_job)
+    reply = work.reply
     costs: dict[str, Any] = {"usage": reply.usage.model_dump()}
     if thoughts := await off_loop(keep_reasoning, store, reply):
         costs["record"] = {**(state.get("record") or {}), "reasoning": thoughts}
-    return Asked(reply.text, complaint_about(reply), job, store, costs)
+    complaint = complaint_about(reply) if work.made is None else ""
+    return Asked(reply.text, complaint, job, store, costs, work.made)
 
 
 def _prepare(
@@ -72,17 +77,39 @@ def _prepare(
     extra: dict[str, Any],
 ) -> tuple[Job, WorkerJob]:
     job = load_job(store, state["job"])
-    if job.spec.worker not in WORKERS:
+    if job.spec.worker not in workers():
         raise ConfigError(
             f"Module {job.spec.id} asks for the worker {job.spec.worker!r}, which is not installed.",
-            next_step=f"Edit the plan to use one of: {', '.join(sorted(WORKERS))}.",
+            next_step=f"Edit the plan to use one of: {', '.join(sorted(workers()))}.",
         )
     sections = load_package(store, state["package"]).sections
     wanted = [key for key in job.wanted if key not in job.promised]
     messages = render(template, spec=job.spec, wanted=wanted, sections=sections, **extra)
     client = pick_client("worker", options, runtime, job.spec)
     form = _form(client, job, wanted, len(state.get("files") or []))
-    return job, WorkerJob(stage=template, spec=job.spec, messages=messages, client=client, form=form)
+    given = (*_assets(job), *_files(job))
+    return job, WorkerJob(
+        stage=template,
+        spec=job.spec,
+        messages=messages,
+        client=client,
+        form=form,
+        wanted=tuple(wanted),
+        given=tuple(GivenFile(ref, store.place(ref)) for ref in given),
+    )
+
+
+def _assets(job: Job) -> list[ArtifactRef]:
+    return [asset.ref for asset in job.assets]
+
+
+def _files(job: Job) -> list[ArtifactRef]:
+    """Return the readable files of other modules, under paths that tell whose they are."""
+    return [
+        ref.model_copy(update={"path": f"{module}/{ref.path}"})
+        for module, refs in sorted(job.readable.items())
+        for ref in refs
+    ]
 
 
 def _form(client: Client, job: Job, wanted: list[str], present: int) -> AnswerForm:
@@ -97,6 +124,8 @@ def keep_values(asked: Asked) -> dict[str, Any]:
     """Return the update for an answer that is one JSON object of whiteboard values."""
     if asked.complaint:
         return {"values": None, **_unusable(asked.complaint, asked.text)}
+    if asked.made is not None:
+        return {"values": dict(asked.made.values), "unusable": "", "raw_answer": ""}
     try:
         return {"values": parse_json_object(asked.text), "unusable": "", "raw_answer": ""}
     except AnswerError as error:
@@ -113,6 +142,8 @@ def keep_files(asked: Asked, state: ModuleState) -> dict[str, Any]:
     if asked.complaint:
         return _unusable(asked.complaint, text)
     kept = {ref.path: ref for ref in map(ArtifactRef.model_validate, state.get("files") or [])}
+    if asked.made is not None:
+        return _keep_made(asked, asked.made, state)
     try:
         blocks, values = parse_files(text), parse_contract(text)
     except AnswerError as error:
@@ -132,6 +163,13 @@ def keep_files(asked: Asked, state: ModuleState) -> dict[str, Any]:
         "unusable": "",
         "raw_answer": "",
     }
+
+
+def _keep_made(asked: Asked, made: Made, state: ModuleState) -> dict[str, Any]:
+    """Return the update for files that a worker made itself: they replace all that it made before."""
+    refs = [asked.store.put(file.path, file.content) for file in made.files]
+    values = dict(made.values) or state.get("values")
+    return {"files": [ref.model_dump() for ref in refs], "values": values, "unusable": "", "raw_answer": ""}
 
 
 def _unusable(complaint: str, answer: str) -> dict[str, Any]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
+
+from matrioska.state.repository import Term
 
 Text = Annotated[str, Field(max_length=20_000)]
 ShortText = Annotated[str, Field(max_length=400)]
@@ -23,7 +25,9 @@ UNDETERMINED = "und"
 #: Id of the one module of a task that is not planned.
 DIRECT_MODULE = "deliverable"
 
-Modality = Literal["code", "prose", "data", "vision", "audio"]
+#: The kinds of work that are built in; plugins may add adapters for more.
+MODALITIES = ("code", "prose", "data", "vision", "audio")
+Modality = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,31}$")]
 
 
 class ModuleSpec(BaseModel):
@@ -65,6 +69,10 @@ class ModuleSpec(BaseModel):
     """Ids of modules whose files (not only values) the module is given."""
     contract_first: bool = True
     """False when the written values are known only after the work is done."""
+    asset_reads: Names = Field(default_factory=list)
+    """Names of the project's assets that the module is given; ``images/*`` stands for all that match."""
+    worker_options: dict[str, Any] = Field(default_factory=dict)
+    """What the worker must know besides: for ``pipeline`` its ``task``."""
 
     @property
     def title(self) -> str:
@@ -85,6 +93,12 @@ class Architecture(BaseModel):
     """What holds for every module."""
     language: Annotated[str, Field(pattern=r"^[a-z]{2,3}(-[A-Z]{2})?$")] = "en"
     """Language of the deliverable, as an ISO 639 code; `UNDETERMINED` for the goal's own."""
+    guidelines: list[Annotated[str, Field(max_length=2_000)]] = Field(default_factory=list, max_length=100)
+    """Style guidelines, for the kinds of work that have a style."""
+    timeline: list[Annotated[str, Field(max_length=2_000)]] = Field(default_factory=list, max_length=100)
+    """What comes when, in words."""
+    glossary: list[Term] = Field(default_factory=list, max_length=200)
+    """Terms that mean the same under other names in other domains."""
     modules: list[ModuleSpec] = Field(min_length=1, max_length=MAX_MODULES)
 
     def module(self, module_id: str) -> ModuleSpec:

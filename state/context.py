@@ -38,6 +38,12 @@ class RunContext(BaseModel):
     """Corrections asked of the architect before its plan is refused."""
     refine_rounds: Annotated[int, Field(ge=0, le=10)] | None = None
     """Times that references which do not resolve go back to their modules."""
+    review_rounds: Annotated[int, Field(ge=0, le=10)] | None = None
+    """Times that what a critic finds in the whole goes back to the modules; 0 for no critic."""
+    project: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")] | None = None
+    """Name of the project whose context repository the run reads and adds to; None for one of the task's own."""
+    embedder: str | None = None
+    """``provider:model`` that ranks what the repository holds by meaning; None ranks by words."""
     token_budget: Annotated[int, Field(ge=256)] | None = None
     """Tokens that one module's context package may take; None asks the model's profile."""
     budget_tokens: Annotated[int, Field(ge=1)] | None = None
@@ -61,6 +67,9 @@ class RunOptions(BaseModel):
     max_mends: int = 2
     plan_repairs: int = 2
     refine_rounds: int = 2
+    review_rounds: int = 1
+    project: str | None = None
+    embedder: str | None = None
     token_budget: int | None = None
     budget_tokens: int | None = None
     budget_cost: float | None = None

@@ -63,6 +63,14 @@ class MatrioskaState(MatrioskaInput, MatrioskaOutput, total=False):
     reasoning: Annotated[dict[str, str], merge_by_key]
     """SHA-256, in the artifact store, of what models thought aloud in their last answer to each question:
     by ``plan``, ``assemble`` or ``<module>.<stage>``; by whoever asked. Absent where there was nothing."""
+    assets: dict[str, dict[str, Any]]
+    """`Asset` by name, as JSON: what the project held when the run was planned; written by architect."""
+    claims: list[dict[str, Any]]
+    """`Claim`s that nobody has settled yet, as JSON; written by execute, cleared by reconcile."""
+    settlements: Annotated[dict[str, dict[str, Any]], merge_by_key]
+    """`Settlement` by subject, as JSON; written by reconcile."""
+    reviews: list[dict[str, Any]]
+    """`Review` of each round so far, as JSON; written by review, cleared by approval."""
     notes: Annotated[dict[str, str], merge_by_key]
     """Remarks for the person, by stable name; any node."""
 

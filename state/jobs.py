@@ -13,8 +13,13 @@ from pydantic import BaseModel, Field
 
 from matrioska.state.architecture import Architecture, ModuleSpec
 from matrioska.state.artifacts import ArtifactRef
+from matrioska.state.repository import Asset, Term
 
 StageKind = Literal["agree", "produce", "mend"]
+
+_LATER_JOB = ("assets",)
+_LATER_SPEC = ("asset_reads", "worker_options")
+_LATER_PROJECT = ("guidelines", "timeline", "glossary")
 
 
 class Project(BaseModel):
@@ -24,11 +29,18 @@ class Project(BaseModel):
     goal: str
     constraints: list[str]
     language: str
+    guidelines: list[str] = Field(default_factory=list)
+    timeline: list[str] = Field(default_factory=list)
+    glossary: list[Term] = Field(default_factory=list)
 
     @classmethod
     def of(cls, architecture: Architecture) -> Project:
         """Return the part of a plan that all its modules share."""
         return cls.model_validate(architecture.model_dump(include=set(cls.model_fields)))
+
+    def brief(self) -> dict[str, Any]:
+        """Return what every kind of work is told of the project, whatever its domain."""
+        return self.model_dump(include={"name", "goal", "constraints", "language"})
 
 
 class Job(BaseModel):
@@ -45,6 +57,8 @@ class Job(BaseModel):
     """Values agreed before, which the files must honour."""
     readable: dict[str, list[ArtifactRef]] = Field(default_factory=dict)
     """Files of the modules named in ``artifact_reads``, by module id."""
+    assets: list[Asset] = Field(default_factory=list)
+    """Assets named in ``asset_reads``."""
     files: list[ArtifactRef] = Field(default_factory=list)
     """The module's present files, for ``mend``."""
     complaints: list[str] = Field(default_factory=list)
@@ -53,9 +67,14 @@ class Job(BaseModel):
     def to_bytes(self) -> bytes:
         """Return the canonical JSON of the job: equal jobs have equal bytes.
 
-        The size estimate is left out: it orders the schedule and changes nothing else.
+        The size estimate is left out: it orders the schedule and changes nothing else. So are the
+        fields that came later, where they say nothing: digests of older runs stay what they were.
         """
-        data = self.model_dump(mode="json", exclude={"spec": {"size"}})
+        data = self.model_dump(mode="json", exclude={"spec": {"size"}, "assets": {"__all__": {"at"}}})
+        for holder, names in ((data, _LATER_JOB), (data["spec"], _LATER_SPEC), (data["project"], _LATER_PROJECT)):
+            for name in names:
+                if not holder[name]:
+                    del holder[name]
         return json.dumps(data, sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode("utf-8")
 
     def digest(self) -> str:

@@ -7,6 +7,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field
 
 from matrioska.state.artifacts import ArtifactRef
+from matrioska.state.claims import Claim
 from matrioska.state.results import ErrorRecord, Usage
 
 
@@ -24,5 +25,7 @@ class Outcome(BaseModel):
     context: dict[str, Any] = Field(default_factory=dict)
     error: ErrorRecord | None = None
     blocked_by: list[str] = Field(default_factory=list)
+    claims: list[Claim] = Field(default_factory=list)
+    """What the stage says about things that other modules own."""
     reused: bool = False
     """Whether an earlier result with the same inputs stood in."""

@@ -83,6 +83,10 @@ class ArtifactStore:
         """Whether exactly this content was ever put here."""
         return self._place(hashlib.sha256(content).hexdigest()).exists()
 
+    def place(self, ref: ArtifactRef) -> Path:
+        """Return where the content of a reference stands. What is read there is not checked; see `get`."""
+        return self._place(ref.sha256)
+
     def put_text(self, path: str, text: str) -> ArtifactRef:
         """Keep a text as UTF-8."""
         return self.put(path, text.encode("utf-8"))

@@ -44,6 +44,9 @@ class Settings(BaseSettings):
     max_mends: int | None = None
     plan_repairs: int | None = None
     refine_rounds: int | None = None
+    review_rounds: int | None = None
+    project: str | None = None
+    embedder: str | None = None
     token_budget: int | None = None
     budget_tokens: int | None = None
     budget_cost: float | None = None

@@ -1,17 +1,54 @@
-"""What a worker is, and the workers there are."""
+"""What a worker is, and what it is given and hands back."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from types import MappingProxyType
-from typing import Protocol
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
 
 from langchain_core.messages import BaseMessage
 
 from matrioska.models.gateway import Client, Reply
 from matrioska.state.architecture import ModuleSpec
+from matrioska.state.artifacts import ArtifactRef
 from matrioska.state.forms import TEXT, AnswerForm
+
+
+@dataclass(frozen=True)
+class GivenFile:
+    """A file that a worker may read: an asset, or a file of a module named in ``artifact_reads``."""
+
+    ref: ArtifactRef
+    """``ref.path`` is an asset's name, or ``<module>/<path>``."""
+    place: Path
+    """Where its bytes stand. The name there is a digest and has no suffix."""
+
+
+@dataclass(frozen=True)
+class MadeFile:
+    """A file that a worker made."""
+
+    path: str
+    """POSIX path below the module's own folder."""
+    content: bytes
+
+
+@dataclass(frozen=True)
+class Made:
+    """Files and whiteboard values that a worker made by itself, instead of writing them in a text."""
+
+    files: tuple[MadeFile, ...] = ()
+    values: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Work:
+    """What a worker hands back."""
+
+    reply: Reply
+    """The answer and its cost; its text is read for files and values unless ``made`` is given."""
+    made: Made | None = None
 
 
 @dataclass(frozen=True)
@@ -27,16 +64,24 @@ class Job:
     """The member chosen for the module."""
     form: AnswerForm = TEXT
     """The shape that the answer must have."""
+    wanted: tuple[str, ...] = ()
+    """Whiteboard keys to write."""
+    given: tuple[GivenFile, ...] = ()
+    """Files that the module reads, for workers that read them themselves."""
 
 
 class Worker(Protocol):
-    """A way of answering a job. It may call any number of models; it answers in one text."""
+    """A way of answering a job. It may call any number of models."""
 
-    async def answer(self, job: Job) -> Reply:
+    reads_prompt: bool
+    """Whether it goes by the prompt. Otherwise no context is distilled for it: it reads the files given."""
+
+    async def answer(self, job: Job) -> Work:
         """Answer the job.
 
         Raises:
             ModelError: no model could answer.
+            ConfigError: the module's ``worker_options`` are wrong.
         """
         ...
 
@@ -44,10 +89,8 @@ class Worker(Protocol):
 class ChatWorker:
     """One model, one call."""
 
-    async def answer(self, job: Job) -> Reply:
+    reads_prompt = True
+
+    async def answer(self, job: Job) -> Work:
         """See `Worker.answer`."""
-        return await job.client.ask(job.messages, job.form)
-
-
-#: Workers by the name that a plan gives them.
-WORKERS: Mapping[str, Worker] = MappingProxyType({"chat": ChatWorker()})
+        return Work(await job.client.ask(job.messages, job.form))

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from matrioska.nodes.checks.graphs import Upstream, components, example_cycles
+from matrioska.nodes.checks.kinds import kind_faults
 from matrioska.nodes.checks.wording import bounded, shorten
 from matrioska.state.architecture import MAX_MODULES, Architecture, ModuleSpec
 from matrioska.state.errors import PlanError, UnsafePathError
@@ -47,7 +48,15 @@ def parse_plan(raw: Mapping[str, Any]) -> Architecture:
 def plan_complaints(architecture: Architecture) -> list[str]:
     """Return every fault of a plan in words; an empty list means that it can be carried out."""
     complaints: list[str] = []
-    for check in (_id_faults, _dependency_faults, _cycle_faults, _key_faults, _read_faults, _output_faults):
+    for check in (
+        _id_faults,
+        _dependency_faults,
+        _cycle_faults,
+        _key_faults,
+        _read_faults,
+        _output_faults,
+        kind_faults,
+    ):
         complaints.extend(check(architecture))
     return bounded(complaints)
 
@@ -201,8 +210,6 @@ def _in_words(detail: ErrorDetails, raw: Mapping[str, Any]) -> str:
     if kind in _WORDS:
         got = "" if kind == "missing" else f", not {_kind(detail['input'])}"
         return f"{where} {_WORDS[kind]}{got}"
-    if kind == "literal_error":
-        return f"{where} must be one of {limits.get('expected', '')}, not '{shorten(str(detail['input']))}'"
     if kind == "string_too_long":
         return f"{where} is longer than {limits['max_length']} characters"
     if kind == "too_long":
@@ -211,7 +218,8 @@ def _in_words(detail: ErrorDetails, raw: Mapping[str, Any]) -> str:
         bound = f"greater than {limits['gt']:g}" if kind == "greater_than" else f"at most {limits['le']:g}"
         return f"{where} must be {bound}"
     if kind == "string_pattern_mismatch":
-        return f"{where} must be a language code such as 'en' or 'pt-BR', not '{shorten(str(detail['input']))}'"
+        form = "a lower-case word" if "modality" in detail["loc"] else "a language code such as 'en' or 'pt-BR'"
+        return f"{where} must be {form}, not '{shorten(str(detail['input']))}'"
     return f"{where} is not accepted: {shorten(detail['msg'])}"
 
 

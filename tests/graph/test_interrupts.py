@@ -12,7 +12,8 @@ from langgraph.types import Command, interrupt
 from matrioska.models.gateway import Reply
 from matrioska.nodes import distill as distill_node
 from matrioska.nodes import work
-from matrioska.workers.base import WORKERS, ChatWorker, Job
+from matrioska.workers.base import ChatWorker, Job, Work
+from matrioska.workers.plugins import workers
 from tests.graph.conftest import Start
 from tests.support import Author, plan, reader, spec
 
@@ -20,15 +21,16 @@ from tests.support import Author, plan, reader, spec
 class AsksFirst(ChatWorker):
     """A worker that asks a person before it asks its model."""
 
-    async def answer(self, job: Job) -> Reply:
+    async def answer(self, job: Job) -> Work:
         said = interrupt({"module": job.spec.id, "question": "Which colour?"})
-        reply = await super().answer(job)
-        return Reply(f"{reply.text}\n\n```text path=colour.txt\n{said}\n```", reply.usage)
+        reply = (await super().answer(job)).reply
+        return Work(Reply(f"{reply.text}\n\n```text path=colour.txt\n{said}\n```", reply.usage))
 
 
 @pytest.fixture(autouse=True)
 def _asking_worker(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(work, "WORKERS", MappingProxyType({**WORKERS, "asks": AsksFirst()}))
+    installed = MappingProxyType({**workers(), "asks": AsksFirst()})
+    monkeypatch.setattr(work, "workers", lambda: installed)
 
 
 @pytest.fixture

@@ -43,7 +43,7 @@ def test_languages(language: str) -> None:
         {"modules": [{"id": "a" * 201}]},
         {"modules": [{"id": "a", "size": 0}]},
         {"modules": [{"id": "a", "size": float("nan")}]},
-        {"modules": [{"id": "a", "modality": "smell"}]},
+        {"modules": [{"id": "a", "modality": "A smell!"}]},
         {"modules": [{"id": "a", "dependencies": "b"}]},
         {"modules": [{"id": "a"}], "language": "english"},
         {"modules": [{"id": "a"}] * (MAX_MODULES + 1)},

@@ -9,7 +9,8 @@ from matrioska.models.gateway import client_of
 from matrioska.models.testing import ScriptedChatModel
 from matrioska.state.architecture import ModuleSpec
 from matrioska.state.errors import ModelError
-from matrioska.workers.base import WORKERS, ChatWorker, Job
+from matrioska.workers.base import ChatWorker, Job
+from matrioska.workers.plugins import workers
 
 
 def _job(model: ScriptedChatModel) -> Job:
@@ -18,7 +19,7 @@ def _job(model: ScriptedChatModel) -> Job:
 
 async def test_the_chat_worker_asks_its_model_once() -> None:
     model = ScriptedChatModel(script=lambda *_: "Done.")
-    reply = await WORKERS["chat"].answer(_job(model))
+    reply = (await workers()["chat"].answer(_job(model))).reply
     assert (reply.text, reply.usage.calls) == ("Done.", 1)
     assert model.calls[0].prompt == "Do it."
 
@@ -30,4 +31,4 @@ async def test_a_models_failure_comes_through_typed() -> None:
 
 def test_the_list_of_workers_cannot_be_changed() -> None:
     with pytest.raises(TypeError):
-        WORKERS["mine"] = ChatWorker()  # type: ignore[index]
+        workers()["mine"] = ChatWorker()  # type: ignore[index]

@@ -1,0 +1,1 @@
+"""Any transformers pipeline as a worker: files in, whiteboard values and artifacts out."""

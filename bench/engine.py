@@ -86,7 +86,13 @@ def run_engine(
     layout = Layout.at(base).prepare()
     saver = open_checkpointer(layout.database)
     context = RunContext(
-        approval="auto", model=model, base_path=str(base), slots=slots or UNLIMITED, max_mends=0, refine_rounds=0
+        approval="auto",
+        model=model,
+        base_path=str(base),
+        slots=slots or UNLIMITED,
+        max_mends=0,
+        refine_rounds=0,
+        review_rounds=0,
     )
     drive = _drive_sync if sync else _drive_async
     try:

@@ -10,6 +10,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from matrioska.graph.schedule import Links, Stage, plan_stages
+from matrioska.nodes.assets import check_assets, matching_assets
 from matrioska.nodes.checks.plan import parse_plan
 from matrioska.nodes.common import artifact_store, error_record
 from matrioska.nodes.jobs import save_job
@@ -17,6 +18,7 @@ from matrioska.state.context import RunOptions
 from matrioska.state.graph_state import MatrioskaState, ModuleInput, ModuleState
 from matrioska.state.jobs import Job, Project
 from matrioska.state.outcomes import Outcome
+from matrioska.state.repository import Asset
 from matrioska.state.results import ErrorRecord, ModuleResult, Usage
 from matrioska.store.artifacts import ArtifactStore
 
@@ -38,6 +40,7 @@ class Execution:
         self.project = Project.of(self.architecture)
         self.links = Links(self.architecture)
         self.store: ArtifactStore = artifact_store(options)
+        self.assets = {name: Asset.model_validate(raw) for name, raw in sorted((state.get("assets") or {}).items())}
         self.old = {
             module: ModuleResult.model_validate(result)
             for module, result in (state.get("results") or {}).items()
@@ -91,6 +94,7 @@ class Execution:
             readable=(
                 {} if stage.kind == "agree" else {other: results[other].artifacts for other in spec.artifact_reads}
             ),
+            assets=list(matching_assets(spec, self.assets).values()),
             files=mended.artifacts if mended else [],
             complaints=self.feedback.get(stage.module, []) if mended else [],
         )
@@ -102,11 +106,15 @@ class Execution:
             stage: the stage whose needs have all ended.
             ended: the outcomes of its needs, by stage id. No others: which of those have ended
                 by now differs from run to run.
+
+        Raises:
+            ConfigError: the module reads an asset that the project does not have.
         """
         broken = sorted({by for need in stage.needs for by in _broken_by(need, ended[need])})
         if broken:
             own = f"{stage.module}.agree" in stage.needs and ended[f"{stage.module}.agree"].status == "failed"
             return Outcome(status="failed" if own else "blocked", blocked_by=[] if own else broken)
+        check_assets(self.links.specs[stage.module], self.assets)
         promised = self._promised(stage, ended)
         job = self._job(stage, self._visible(stage, ended), promised)
         if (old := self._reusable(stage, job)) is not None:

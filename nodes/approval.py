@@ -7,13 +7,16 @@ from typing import Any
 from langgraph.runtime import Runtime
 from langgraph.types import interrupt
 
+from matrioska.nodes.assets import asset_faults
 from matrioska.nodes.checks.plan import parse_plan
 from matrioska.nodes.common import run_options
 from matrioska.nodes.progress import emit_step
 from matrioska.state.approval import Decision, ask_for_review, read_decision
+from matrioska.state.architecture import Architecture
 from matrioska.state.context import RunContext
 from matrioska.state.errors import PlanError, UsageError
 from matrioska.state.graph_state import MatrioskaState
+from matrioska.state.repository import Asset
 
 ACTION = "approve_architecture"
 
@@ -38,7 +41,7 @@ def approval(state: MatrioskaState, runtime: Runtime[RunContext]) -> dict[str, A
         try:
             decision = read_decision(answer)
             if decision.type == "edit":
-                plan = parse_plan(decision.plan or {})
+                plan = _edited(decision, state)
                 return _decided(Decision(type="approve")) | {"architecture": plan.model_dump(mode="json")}
         except PlanError as error:
             # What the person wrote is shown back to them, not lost.
@@ -47,6 +50,19 @@ def approval(state: MatrioskaState, runtime: Runtime[RunContext]) -> dict[str, A
             complaints = [str(error)]
         else:
             return _decided(decision)
+
+
+def _edited(decision: Decision, state: MatrioskaState) -> Architecture:
+    """Return the plan that a person wrote.
+
+    Raises:
+        PlanError: it cannot be carried out, or names assets that the project does not have.
+    """
+    plan = parse_plan(decision.plan or {})
+    assets = {name: Asset.model_validate(raw) for name, raw in (state.get("assets") or {}).items()}
+    if faults := asset_faults(plan, assets):
+        raise PlanError(faults)
+    return plan
 
 
 def _shown(edited: dict[str, Any] | None, architecture: dict[str, Any]) -> dict[str, Any]:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from langgraph.runtime import Runtime
 
+from matrioska.nodes.assets import asset_faults
 from matrioska.nodes.checks.plan import parse_plan
 from matrioska.nodes.common import artifact_store, error_record, pick_client, run_options
+from matrioska.nodes.context.memory import project_of
+from matrioska.nodes.known import Known, known_project
 from matrioska.nodes.leaf import off_loop
 from matrioska.nodes.numbered import expand_plan, number_plan
 from matrioska.nodes.progress import emit_step
@@ -16,7 +20,7 @@ from matrioska.nodes.replies import advice, keep_reasoning, usable_text
 from matrioska.nodes.schemas import plan_form
 from matrioska.prompts.render import render, to_json
 from matrioska.state.answers import parse_json_object
-from matrioska.state.architecture import DIRECT_MODULE, MAX_GOAL, UNDETERMINED, Architecture, ModuleSpec
+from matrioska.state.architecture import DIRECT_MODULE, MAX_GOAL, MOST_NAMES, UNDETERMINED, Architecture, ModuleSpec
 from matrioska.state.context import RunContext, RunOptions
 from matrioska.state.errors import AnswerError, PlanError, TaskError
 from matrioska.state.forms import JSON, AnswerForm
@@ -51,18 +55,23 @@ async def architect(state: MatrioskaState, runtime: Runtime[RunContext]) -> dict
     """Plan the task. A plan that stays faulty ends the run with the model's raw answer kept."""
     emit_step("architect")
     options = await off_loop(run_options, state, runtime)
+    task = check_task(state["task"])
+    # Named once: what the run learns goes to where it looked, whatever settings say later.
+    options = options.model_copy(update={"project": project_of(task, options)})
+    known = await known_project(task, options, runtime)
     update: dict[str, Any] = {
         "format": STATE_FORMAT,
-        "task": check_task(state["task"]),
+        "task": task,
         "options": options.model_dump(mode="json"),
+        "assets": {name: asset.model_dump(mode="json") for name, asset in known.assets.items()},
         "error": None,
         "approval": {},
         "rounds": 0,
     }
     if options.direct:
-        plan = direct_plan(update["task"], options.language)
+        plan = direct_plan(task, options.language, list(known.assets))
         return update | {"architecture": plan.model_dump(mode="json")}
-    plan_or_error, usage, thoughts = await _plan(state, update["task"], options, runtime)
+    plan_or_error, usage, thoughts = await _plan(state, known, options, runtime)
     update |= {"usage": usage.model_dump(), "reasoning": {"plan": thoughts or None}}
     if isinstance(plan_or_error, PlanError):
         record = error_record(plan_or_error).model_dump(mode="json")
@@ -70,12 +79,13 @@ async def architect(state: MatrioskaState, runtime: Runtime[RunContext]) -> dict
     return update | {"architecture": plan_or_error.model_dump(mode="json")}
 
 
-def direct_plan(task: str, language: str | None) -> Architecture:
-    """Return the plan of a small task: one module, which is given the task itself."""
+def direct_plan(task: str, language: str | None, assets: Sequence[str] = ()) -> Architecture:
+    """Return the plan of a small task: one module, which is given the task itself and every asset."""
     spec = ModuleSpec(
         id=DIRECT_MODULE,
         name="Deliverable",
         description="Do the whole task of the project's goal, completely, in this one module.",
+        asset_reads=list(assets)[:MOST_NAMES],
     )
     return Architecture(name=_title(task), goal=task, language=language or UNDETERMINED, modules=[spec])
 
@@ -101,7 +111,7 @@ class _Revision:
 
 
 async def _plan(
-    state: MatrioskaState, task: str, options: RunOptions, runtime: Runtime[RunContext]
+    state: MatrioskaState, known: Known, options: RunOptions, runtime: Runtime[RunContext]
 ) -> tuple[Architecture | PlanError, Usage, str]:
     """Ask for a plan until it passes the checks, `options.plan_repairs` times more at the most.
 
@@ -111,7 +121,7 @@ async def _plan(
         The plan or what is wrong with it, the cost, and the digest of the model's reasoning.
     """
     client = await off_loop(pick_client, "architect", options, runtime)
-    form, revision = await off_loop(plan_form, client, task), _Revision.of(state)
+    form, revision = await off_loop(plan_form, client, known.task, list(known.assets)), _Revision.of(state)
     template = "architect" if form is None else "architect_numbered"
     complaints: list[str] = []
     usage, raw, thoughts, shown = Usage(), "", "", _shown(revision.plan, form)
@@ -119,7 +129,9 @@ async def _plan(
         messages = await off_loop(
             render,
             template,
-            task=task,
+            task=known.task,
+            assets=known.inventory(),
+            memory=known.memory,
             language=options.language,
             previous_plan=shown,
             feedback=revision.feedback,
@@ -131,7 +143,7 @@ async def _plan(
         shown = shown if reply.fault else raw or shown
         thoughts = await off_loop(keep_reasoning, artifact_store(options), reply) or thoughts
         try:
-            plan = _read(parse_json_object(usable_text(reply)), form, revision)
+            plan = _read(parse_json_object(usable_text(reply)), form, revision, known)
         except AnswerError as error:
             complaints = [error.complaint]
         except PlanError as error:
@@ -147,5 +159,8 @@ def _shown(plan: Architecture | None, form: AnswerForm | None) -> str:
     return to_json(plan.model_dump(mode="json") if form is None else number_plan(plan))
 
 
-def _read(raw: dict[str, Any], form: AnswerForm | None, revision: _Revision) -> Architecture:
-    return parse_plan(raw) if form is None else expand_plan(raw, revision.plan)
+def _read(raw: dict[str, Any], form: AnswerForm | None, revision: _Revision, known: Known) -> Architecture:
+    plan = parse_plan(raw) if form is None else expand_plan(raw, revision.plan)
+    if faults := asset_faults(plan, known.assets):
+        raise PlanError(faults)
+    return plan

@@ -11,6 +11,7 @@ from langchain_core.language_models import BaseChatModel
 from langgraph.runtime import Runtime
 
 from matrioska.models.gateway import Client, client_for, client_of
+from matrioska.models.providers import EMBEDDED
 from matrioska.state.architecture import ModuleSpec
 from matrioska.state.context import RunContext, RunOptions
 from matrioska.state.errors import ConfigError, MatrioskaError
@@ -22,6 +23,7 @@ from matrioska.store.settings import find_fallbacks, find_member, resolve_option
 #: Characters kept of an answer that could not be used.
 RAW_ANSWER_KEPT = 20_000
 _TRACE_KEPT = 4_000
+_NO_READERS = (EMBEDDED, "object:EmbeddedChatModel")
 
 
 def run_options(state: Mapping[str, Any], runtime: Runtime[RunContext]) -> RunOptions:
@@ -70,6 +72,27 @@ def pick_client(role: str, options: RunOptions, runtime: Runtime[RunContext], sp
     member = find_member(chosen)
     # Found now: reading settings would block the event loop in the midst of a call.
     return client_for(member, find_fallbacks(member).__getitem__)
+
+
+def pick_boss(options: RunOptions, runtime: Runtime[RunContext]) -> Client | None:
+    """Return the boss, who condenses context and settles disputes; None when the role falls to the embedded model.
+
+    That one cannot read what others wrote. Without a boss, extracts and the plan's own rules do.
+
+    Raises:
+        UnknownModelError, ModelError, ConfigError: see `pick_client`.
+    """
+    return _reader("boss", options, runtime)
+
+
+def pick_critic(options: RunOptions, runtime: Runtime[RunContext]) -> Client | None:
+    """Return the critic, who reviews the whole; None when the role falls to the embedded model. See `pick_boss`."""
+    return _reader("critic", options, runtime)
+
+
+def _reader(role: str, options: RunOptions, runtime: Runtime[RunContext]) -> Client | None:
+    client = pick_client(role, options, runtime)
+    return None if client.member.model in _NO_READERS else client
 
 
 def error_record(error: BaseException) -> ErrorRecord:

@@ -33,6 +33,8 @@ class NumberedModule(BaseModel):
     rules: list[str] = Field(default_factory=list)
     modality: str = "code"
     size: float = 1.0
+    assets: list[str] = Field(default_factory=list)
+    """Names of the person's files that it reads."""
 
 
 class NumberedPlan(BaseModel):
@@ -136,6 +138,7 @@ def _spec(module: NumberedModule, number: int, ids: Sequence[str], needed: set[i
         "shared_state_writes": [_key(own)] if number in needed else [],
         "modality": module.modality,
         "size": module.size,
+        "asset_reads": module.assets,
     }
 
 
@@ -164,6 +167,7 @@ def number_plan(plan: Architecture) -> dict[str, Any]:
                 "rules": spec.rules,
                 "modality": spec.modality,
                 "size": spec.size,
+                **({"assets": spec.asset_reads} if spec.asset_reads else {}),
             }
             for spec in order
         ],

@@ -21,6 +21,8 @@ from matrioska.state.forms import AnswerForm
 #: Modules of a plan that is made by schema; a longer one overtaxes the models that need this.
 MOST_MODULES = 40
 MOST_FILES = 12
+#: Names of assets that a schema lists; it does so once for every module.
+MOST_ASSETS = 40
 SIZES = (1, 2, 3, 5, 8)
 #: What a contract's value may list; of "fields" only people and models take notice.
 LISTS = ("functions", "ids", "classes", "keys", "files", "fields")
@@ -127,7 +129,7 @@ def contract_schema(keys: Sequence[str], budget: int) -> Schema:
     return _fitting(make, budget, f"a contract of {len(keys)} {'key' if len(keys) == 1 else 'keys'}")
 
 
-def plan_schema(budget: int) -> Schema:
+def plan_schema(budget: int, assets: Sequence[str] = ()) -> Schema:
     """Return the schema of a numbered plan; see `numbered`.
 
     Each module names only modules before it, by ``prefixItems``. Where those are taken out, any
@@ -135,6 +137,7 @@ def plan_schema(budget: int) -> Schema:
 
     Args:
         budget: characters.
+        assets: names of the person's files, which modules may name.
 
     Raises:
         ConfigError: the budget is too small for any plan.
@@ -142,7 +145,7 @@ def plan_schema(budget: int) -> Schema:
 
     def make(scale: int) -> Schema:
         count = min(2 + scale // 5, MOST_MODULES)
-        modules = [_module(number, scale) for number in range(1, count + 1)]
+        modules = [_module(number, scale, assets) for number in range(1, count + 1)]
         return _object(
             {
                 "name": _text(60, 1),
@@ -156,7 +159,7 @@ def plan_schema(budget: int) -> Schema:
     return _fitting(make, budget, "a plan")
 
 
-def _module(number: int, scale: int) -> Schema:
+def _module(number: int, scale: int, assets: Sequence[str]) -> Schema:
     """Return the schema of a module that may build on those before ``number``."""
     earlier: Schema = (
         {"type": "integer", "enum": list(range(1, number))} if number > 1 else {"type": "integer", "enum": [1]}
@@ -171,15 +174,23 @@ def _module(number: int, scale: int) -> Schema:
             "rules": _list(_text(40 + 4 * scale, 1), min(1 + scale // 6, 6)),
             "modality": {"type": "string", "enum": list(MODALITIES)},
             "size": {"type": "integer", "enum": list(SIZES)},
+            **({"assets": _list({"type": "string", "enum": list(assets)}, min(len(assets), 8))} if assets else {}),
         }
     )
 
 
-def plan_form(client: Client, task: str) -> AnswerForm | None:
-    """Return the form of a numbered plan; None for a model that cannot be held to one."""
+def plan_form(client: Client, task: str, assets: Sequence[str] = ()) -> AnswerForm | None:
+    """Return the form of a numbered plan; None for a model that cannot be held to one.
+
+    Args:
+        client: whom is asked.
+        task: the task, in whose language the plan is written.
+        assets: names of the person's files; beyond `MOST_ASSETS` the rest cannot be named.
+    """
     if not takes_schemas(client.member, client.model):
         return None
-    return AnswerForm("json", "plan", schema=plan_schema(answer_budget(client, task)))
+    schema = plan_schema(answer_budget(client, task), assets[:MOST_ASSETS])
+    return AnswerForm("json", "plan", schema=schema)
 
 
 def contract_form(client: Client, keys: Sequence[str], material: str) -> AnswerForm:

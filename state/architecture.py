@@ -11,7 +11,9 @@ from matrioska.state.repository import Term
 Text = Annotated[str, Field(max_length=20_000)]
 ShortText = Annotated[str, Field(max_length=400)]
 Name = Annotated[str, Field(max_length=200)]
-Names = Annotated[list[Name], Field(max_length=500)]
+#: Most names in any list of a module.
+MOST_NAMES = 500
+Names = Annotated[list[Name], Field(max_length=MOST_NAMES)]
 
 #: Largest plan accepted: far above any plan seen, low enough to bound memory and time.
 MAX_MODULES = 5_000

@@ -175,7 +175,9 @@ class Driven:
 
     @property
     def context(self) -> RunContext:
-        given = {"approval": "auto", "model": self.model, "base_path": str(self.base), **self.options}
+        # The model plays every role: without this it would be the critic of every run, too.
+        quiet = {"approval": "auto", "review_rounds": 0}
+        given = {**quiet, "model": self.model, "base_path": str(self.base), **self.options}
         return RunContext.model_validate(given)
 
     def run(self, given: Any = None, config: dict[str, Any] | None = None, **kwargs: Any) -> dict[str, Any]:

@@ -282,7 +282,7 @@ async def test_a_base_path_that_was_moved_between_two_drives_goes_on(tmp_path: P
         if event.get("phase") == "mending":
             control.request_drain("asked to")
 
-    context = RunContext(approval="auto", model=author.model)
+    context = RunContext(approval="auto", model=author.model, review_rounds=0)
     async with open_runs(tmp_path / "old", context) as runs:
         report = await runs.start("Do it.", thread_id="one", on_event=stop, control=control)
     assert report.status == "interrupted"

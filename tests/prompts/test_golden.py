@@ -53,9 +53,17 @@ def _module(tmp_path: Path, kind: Any, wanted: list[str], promised: dict[str, An
 
 def _values(name: str, tmp_path: Path) -> tuple[str, dict[str, Any]]:
     """Return role and values of a golden prompt."""
-    architect = {"task": "Build a library.", "language": None, "previous_plan": "", "feedback": "", "complaints": []}
+    architect = {
+        "task": "Build a library.",
+        "assets": "",
+        "memory": "",
+        "language": None,
+        "previous_plan": "",
+        "feedback": "",
+        "complaints": [],
+    }
     assemble = {
-        "project": Project.of(PLAN).model_dump(),
+        "project": Project.of(PLAN).brief(),
         "entry_point": "page/index.html",
         "modules": [{"id": "page", "name": "PAGE", "description": "…", "files": ["page/index.html"]}],
         "missing": [],
@@ -74,6 +82,14 @@ def _values(name: str, tmp_path: Path) -> tuple[str, dict[str, Any]]:
             "architect_numbered",
             {**architect, "language": "pt", "previous_plan": "{}", "feedback": "Fewer.", "complaints": ["A.", "B."]},
         ),
+        "architect-known": (
+            "architect",
+            {**architect, "assets": "- tune.wav: WAV audio, 2.0 s", "memory": "Goal: a library system."},
+        ),
+        "architect_numbered-known": (
+            "architect_numbered",
+            {**architect, "assets": "- tune.wav: WAV audio, 2.0 s", "memory": "Goal: a library system."},
+        ),
         "agree": ("agree", _module(tmp_path, "agree", ["page.api"], {})),
         "produce": ("produce", _module(tmp_path, "produce", [], promised)),
         "produce-with-values": ("produce", _module(tmp_path, "produce", ["page.api"], {})),
@@ -90,6 +106,8 @@ CASES = (
     "architect-again",
     "architect_numbered",
     "architect_numbered-again",
+    "architect-known",
+    "architect_numbered-known",
     "agree",
     "produce",
     "produce-with-values",

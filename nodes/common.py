@@ -23,7 +23,6 @@ from matrioska.store.settings import find_fallbacks, find_member, resolve_option
 #: Characters kept of an answer that could not be used.
 RAW_ANSWER_KEPT = 20_000
 _TRACE_KEPT = 4_000
-_NO_READERS = (EMBEDDED, "object:EmbeddedChatModel")
 
 
 def run_options(state: Mapping[str, Any], runtime: Runtime[RunContext]) -> RunOptions:
@@ -51,11 +50,7 @@ def pick_client(role: str, options: RunOptions, runtime: Runtime[RunContext], sp
         ModelError: its package or key is missing.
         ConfigError: the caller gave something that is no chat model, or a plan names an address.
     """
-    context = runtime.context
-    given = None
-    if context is not None:
-        given = context.roles.get(role) or context.model  # type: ignore[call-overload]
-    chosen = (spec.model if spec else None) or given or options.roles.get(role) or options.model
+    chosen = _chosen(role, options, runtime, spec)
     if isinstance(chosen, BaseChatModel):
         return client_of(chosen)
     if not isinstance(chosen, str):
@@ -72,6 +67,15 @@ def pick_client(role: str, options: RunOptions, runtime: Runtime[RunContext], sp
     member = find_member(chosen)
     # Found now: reading settings would block the event loop in the midst of a call.
     return client_for(member, find_fallbacks(member).__getitem__)
+
+
+def _chosen(role: str, options: RunOptions, runtime: Runtime[RunContext], spec: ModuleSpec | None = None) -> Any:
+    """Return the name or the chat model that is chosen for a role."""
+    context = runtime.context
+    given = None
+    if context is not None:
+        given = context.roles.get(role) or context.model  # type: ignore[call-overload]
+    return (spec.model if spec else None) or given or options.roles.get(role) or options.model
 
 
 def pick_boss(options: RunOptions, runtime: Runtime[RunContext]) -> Client | None:
@@ -91,8 +95,9 @@ def pick_critic(options: RunOptions, runtime: Runtime[RunContext]) -> Client | N
 
 
 def _reader(role: str, options: RunOptions, runtime: Runtime[RunContext]) -> Client | None:
-    client = pick_client(role, options, runtime)
-    return None if client.member.model in _NO_READERS else client
+    chosen = _chosen(role, options, runtime)
+    name = find_member(chosen).model if isinstance(chosen, str) else getattr(chosen, "model_name", "")
+    return None if name == EMBEDDED else pick_client(role, options, runtime)
 
 
 def error_record(error: BaseException) -> ErrorRecord:

@@ -45,6 +45,17 @@ SETTINGS_TEXT = """\
 # Times that references which do not resolve go back to their modules.
 # refine_rounds = 2
 
+# Times that what the critic finds in the whole goes back to the modules; 0 for no critic. The embedded
+# model is no critic: without another model for that role, nothing is asked.
+# review_rounds = 1
+
+# Name of the project whose context repository runs read and add to. Without it, every task has its own.
+# project = "album"
+
+# Model that ranks what the repository holds by meaning: "huggingface:FOLDER" or "huggingface:org/model",
+# "openai:…", "ollama:…". Without it, words are compared.
+# embedder = "huggingface:sentence-transformers/all-MiniLM-L6-v2"
+
 # Tokens that one module's context may take. Without it, the model's own window decides.
 # token_budget = 8000
 

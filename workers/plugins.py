@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from functools import cache
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import entry_points
 from types import MappingProxyType
 from typing import Any, cast
 
@@ -32,31 +32,35 @@ def plugin_manager() -> pluggy.PluginManager:
     manager.add_hookspecs(Hooks)
     manager.register(_BuiltIn(), name="built-in")
     for found in entry_points(group=PROJECT):
-        _register(manager, found)
+        try:
+            manager.register(found.load(), name=found.name)
+        except Exception as error:  # noqa: BLE001 - a stranger's code may raise anything, and must not stop a run
+            _leave_out(found.name, error)
     return manager
 
 
-def _register(manager: pluggy.PluginManager, found: EntryPoint) -> None:
-    try:
-        manager.register(found.load(), name=found.name)
-    except Exception as error:  # noqa: BLE001 - a stranger's code may raise anything, and must not stop a run
-        _log.warning("The plugin %s is left out: %s: %s", found.name, type(error).__name__, error)
+def _leave_out(plugin: str, error: Exception) -> None:
+    _log.warning("The plugin %s is left out: %s: %s", plugin, type(error).__name__, error)
 
 
 def workers() -> Mapping[str, Worker]:
     """Return the workers by name. A built-in name cannot be taken over."""
-    return cast(Mapping[str, Worker], _collected("matrioska_workers"))
+    return cast(Mapping[str, Worker], collected("matrioska_workers"))
 
 
 def adapters() -> Mapping[str, Any]:
     """Return the plugins' adapters by kind of work. Those built in stand in `matrioska.nodes.adapters`."""
-    return _collected("matrioska_adapters")
+    return collected("matrioska_adapters")
 
 
 @cache
-def _collected(hook: str) -> Mapping[str, Any]:
+def collected(hook: str) -> Mapping[str, Any]:
+    """Return what all plugins give by a hook, by name; what was registered first has the last word."""
     found: dict[str, Any] = {}
-    # pluggy calls the plugin registered last first: what was registered first has the last word.
-    for named in getattr(plugin_manager().hook, hook)():
-        found |= named
+    # One by one and not by pluggy's own call, which a single plugin that raises would end for all.
+    for implementation in getattr(plugin_manager().hook, hook).get_hookimpls():
+        try:
+            found = {**implementation.function(), **found}
+        except Exception as error:  # noqa: BLE001 - see above
+            _leave_out(implementation.plugin_name, error)
     return MappingProxyType(found)

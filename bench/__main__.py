@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from bench import contracts, cost, local, makespan, profiling
+from bench import context, contracts, cost, local, makespan, profiling
 from bench.dags import Dag, load_dags
 from bench.report import Section, machine, show
 from bench.shapes import generated
@@ -22,6 +22,7 @@ class Part(StrEnum):
     MAKESPAN = "makespan"
     CONTRACTS = "contracts"
     COST = "cost"
+    CONTEXT = "context"
     LOCAL = "local"
 
 
@@ -36,6 +37,7 @@ def main(
     slots: Annotated[int, typer.Option(min=1, help="Number of slots of the limited runs.")] = 8,
     only: Annotated[list[Part] | None, typer.Option(help="Measure only this part; may be repeated.")] = None,
     sizes: Annotated[str, typer.Option(help="Module counts for the cost, with commas.")] = "10,100,1000",
+    context_sizes: Annotated[str, typer.Option(help="Module counts for the context, with commas.")] = "5,20,50,200",
     repeat: Annotated[int, typer.Option(min=1, help="Runs of each measure; the median counts.")] = 1,
     sync: Annotated[bool, typer.Option("--sync", help="Measure the makespan in sync mode as well.")] = False,
     estimate_error: Annotated[float, typer.Option(min=1.0, help="Factor by which size estimates are wrong.")] = 1.0,
@@ -47,7 +49,7 @@ def main(
     local_device: Annotated[str, typer.Option(help="Its device, such as cpu or cuda:0.")] = "cpu",
     write_json: Annotated[Path | None, typer.Option("--json", help="Write all figures to this file.")] = None,
 ) -> None:
-    """Measure makespan, contract first, CPU and database growth, each beside its bound; a local model if asked for."""
+    """Measure makespan, contract first, CPU, database growth, context, beside their bounds; a local model if asked."""
     console = Console(width=140, highlight=False)
     facts = machine()
     console.print(f"{facts['cpus']} CPUs, load {facts['load']}, Python {facts['python']}, {facts['packages']}\n")
@@ -74,6 +76,8 @@ def main(
         add(contracts.measure(critical_path, repeat, say))
     if Part.COST in parts:
         add(cost.measure([int(size) for size in sizes.split(",")], repeat, say))
+    if Part.CONTEXT in parts:
+        add(context.measure([int(size) for size in context_sizes.split(",")], say))
     if Part.LOCAL in parts:
         calls = tuple(int(count) for count in local_at_once.split(","))
         asked = local.Choice(local_model, tuple(local_forms.split(",")), calls, local_answer, local_device, repeat)

@@ -6,14 +6,18 @@ same methods of `Execution`.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from matrioska.graph.schedule import Links, Stage, plan_stages
+from matrioska.graph.settlements import Settlements
 from matrioska.nodes.assets import check_assets, matching_assets
 from matrioska.nodes.checks.plan import parse_plan
+from matrioska.nodes.claims import MOST_HEARINGS, claims_of, contested, stray_complaints, too_late
 from matrioska.nodes.common import artifact_store, error_record
 from matrioska.nodes.jobs import save_job
+from matrioska.state.artifacts import ArtifactRef
+from matrioska.state.claims import Settlement
 from matrioska.state.context import RunOptions
 from matrioska.state.graph_state import MatrioskaState, ModuleInput, ModuleState
 from matrioska.state.jobs import Job, Project
@@ -52,8 +56,11 @@ class Execution:
             for module, complaints in (state.get("feedback") or {}).items()
             if module in self.old and self.old[module].status == "done"
         }
-        # What failed was decided on before verify asked for a refinement: that one is no new try.
-        self.refining = bool(self.feedback) and state.get("rounds", 0) > 0
+        self.settlements = Settlements(state.get("settlements") or {}, self.links, self.old)
+        self.hearing = state.get("hearings", 0) < MOST_HEARINGS
+        # Feedback from within the run is no new try: what failed is, or will be, decided on by itself.
+        within = state.get("rounds") or state.get("hearings") or state.get("reviews")
+        self.refining = bool(self.feedback) and bool(within)
         given_up = {module for module, old in self.old.items() if self.refining and old.status != "done"}
         settled = self._settled(given_up)
         to_mend = {module for module in self.feedback if module in settled}
@@ -75,10 +82,14 @@ class Execution:
                 continue
             if any(predecessor not in settled for predecessor in self.links.upstream[module]):
                 continue
-            job = self._job(Stage(module, "produce", (), 0.0), self.old, old.values if old.agreed else {})
-            if job.digest() == old.digest:
+            if self._answered(old, module).digest() == old.digest:
                 settled.add(module)
         return settled
+
+    def _answered(self, result: ModuleResult, module: str) -> Job:
+        """Return the job that a result of a module would answer, with what its predecessors handed over."""
+        promised = result.values if result.agreed else self.settlements.values(module)
+        return self._job(Stage(module, "produce", (), 0.0), self.old, promised)
 
     def _job(self, stage: Stage, results: Mapping[str, ModuleResult], promised: dict[str, Any]) -> Job:
         spec = self.links.specs[stage.module]
@@ -119,6 +130,8 @@ class Execution:
         job = self._job(stage, self._visible(stage, ended), promised)
         if (old := self._reusable(stage, job)) is not None:
             return old
+        if stage.kind == "agree" and not job.wanted:
+            return Outcome(status="done", job=save_job(self.store, job), values=promised)
         return ModuleInput(
             module=stage.module,
             stage=stage.kind,
@@ -129,7 +142,7 @@ class Execution:
     def _promised(self, stage: Stage, ended: Mapping[str, Outcome]) -> dict[str, Any]:
         if stage.kind == "produce" and (agreed := ended.get(f"{stage.module}.agree")):
             return agreed.values
-        return self.old[stage.module].values if stage.kind == "mend" else {}
+        return self.old[stage.module].values if stage.kind == "mend" else self.settlements.values(stage.module)
 
     def _visible(self, stage: Stage, ended: Mapping[str, Outcome]) -> dict[str, ModuleResult]:
         """Return the results of a stage's predecessors as far as they have come."""
@@ -157,7 +170,10 @@ class Execution:
     def finish(self, stage: Stage, given: ModuleInput, final: ModuleState) -> Outcome:
         """Return the outcome of a stage whose subgraph ran to its end."""
         complaints = final.get("complaints") or []
-        values, writes = final.get("values") or {}, self.links.specs[stage.module].shared_state_writes
+        writes = self.links.specs[stage.module].shared_state_writes
+        values = (final.get("values") or {}) | self.settlements.values(stage.module)
+        files = [ArtifactRef.model_validate(ref) for ref in final.get("files") or []]
+        reached = [ArtifactRef.model_validate(ref) for ref in final.get("reached") or []]
         failed = bool(final.get("fatal"))
         error = None
         if failed:
@@ -171,12 +187,14 @@ class Execution:
             status="failed" if failed else "done",
             job=given["job"],
             values={key: values[key] for key in writes if key in values},
-            artifacts=final.get("files") or [],
-            findings=[] if failed else complaints,
+            # In a mend a settled file may be changed like any other.
+            artifacts=self.settlements.files(stage.module, files, () if stage.kind == "mend" else self.settlements.all),
+            findings=[] if failed else complaints + stray_complaints(reached, self.links.specs),
             mends=final.get("mends", 0),
             usage=Usage.model_validate(final.get("usage") or {}),
             context=final.get("record") or {},
             error=error,
+            claims=[] if failed else claims_of(final, [*files, *reached], self.links.writer, self.links.specs),
         )
 
     def fail(self, stage: Stage, error: BaseException) -> Outcome:
@@ -247,6 +265,7 @@ class Execution:
             "results": dumped | dict.fromkeys(self.dropped),
             "shared_state": shared,
             "feedback": {},
+            **self._disputed(results, ended),
             "usage": spent.model_dump(),
             "reasoning": {
                 stage.id: ended[stage.id].context.get("reasoning")
@@ -256,9 +275,49 @@ class Execution:
         }
         if give_up:
             undone = sorted(module for module, result in results.items() if result.status != "done")
-            return update | {"repair": {"action": "skip", "modules": undone}}
+            return update | {"repair": {"action": "skip", "modules": undone}, "claims": []}
         # A new try of what failed asks for a new decision.
         return update if self.refining else update | {"repair": {}}
+
+    def _disputed(self, results: Mapping[str, ModuleResult], ended: Mapping[str, Outcome]) -> dict[str, Any]:
+        """Return the update with the claims that nobody has settled, and without settlements whose reasons are gone."""
+        # By module and subject: what a module says last is its word.
+        said = {(claim.key, claim.module): claim for stage in self.stages for claim in ended[stage.id].claims}
+        new = [claim for _, claim in sorted(said.items()) if not self.settlements.cover(claim)]
+        claims = [claim for claim in new if contested(claim, results)]
+        heard, late = (claims, []) if self.hearing else ([], claims)
+        return {
+            "claims": [claim.model_dump(mode="json") for claim in heard],
+            "settlements": dict.fromkeys(self.settlements.forgotten),
+            # A pass without late claims does not make those of an earlier one heard.
+            "notes": {"claims": None} if self.hearing else {"claims": too_late(late)} if late else {},
+        }
+
+    def settle(self, settlements: Sequence[Settlement]) -> dict[str, ModuleResult]:
+        """Return the results that settlements change, by module.
+
+        A module whose value was settled against it keeps its files and has them mended: its digests
+        become those of the same inputs with the settled value promised. Where its inputs changed as
+        well, they do not fit those digests, and it is made anew.
+        """
+        undone = {module for module, old in self.old.items() if old.status != "done"}
+        answering = self._settled(undone) - undone
+        self.settlements.add(settlements)
+        changed = {}
+        for module in sorted(
+            {module for found in settlements for module in (found.owner, found.winner, *found.losers)}
+        ):
+            old = self.old[module]
+            held = self.settlements.values(module)
+            files = self.settlements.files(module, old.artifacts, settlements)
+            new = old.model_copy(update={"values": old.values | held, "artifacts": files})
+            changed[module] = self._with_digests(new, module) if module in answering and held else new
+        return changed
+
+    def _with_digests(self, result: ModuleResult, module: str) -> ModuleResult:
+        agreed = self._job(Stage(module, "agree", (), 0.0), self.old, self.settlements.values(module))
+        update = {"digest": self._answered(result, module).digest()}
+        return result.model_copy(update=update | ({"agree_digest": agreed.digest()} if result.agreed else {}))
 
 
 def _broken_by(stage_id: str, outcome: Outcome) -> list[str]:

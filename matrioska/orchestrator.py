@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -48,14 +49,15 @@ class MatrioskaOrchestrator:
         self.architecture: Architecture | None = None
         self.context_manager = ContextManager()
 
-    def run(self, task: str, *, thread_id: str | None = None) -> RunReport:
-        """Run a task to its end; see `Runs.start` for the errors."""
-        return run_blocking(self.arun(task, thread_id=thread_id))
+    def run(self, task: str, *, thread_id: str | None = None, assets: Sequence[str | Path] = ()) -> RunReport:
+        """Run a task to its end, with files and folders for its modules to read; see `Runs.start` for the errors."""
+        return run_blocking(self.arun(task, thread_id=thread_id, assets=assets))
 
-    async def arun(self, task: str, *, thread_id: str | None = None) -> RunReport:
+    async def arun(self, task: str, *, thread_id: str | None = None, assets: Sequence[str | Path] = ()) -> RunReport:
         """See `run`."""
         async with open_runs(self.base_path, self.context) as runs:
-            return self._keep(await runs.start(task, thread_id=thread_id, on_event=self.on_event))
+            report = await runs.start(task, thread_id=thread_id, assets=assets, on_event=self.on_event)
+            return self._keep(report)
 
     def resume(self, thread_id: str, decision: Any = None) -> RunReport:
         """Go on with a run; see `Runs.resume` for the errors."""

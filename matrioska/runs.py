@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import secrets
 import time
@@ -17,10 +18,11 @@ from langgraph.types import Command, Interrupt, StateSnapshot
 
 from matrioska.graph.build import build_graph
 from matrioska.graph.guard import GuardedGraph
-from matrioska.models.gateway.prices import check_price
-from matrioska.models.registry import check_member
 from matrioska.nodes.architect import check_task
 from matrioska.nodes.checks.plan import parse_plan
+from matrioska.nodes.common import mendable
+from matrioska.nodes.context.memory import local_repository
+from matrioska.preflight import check_models
 from matrioska.reports import CheckpointSummary, RunReport, kind_of, report_of, summary_of
 from matrioska.state.approval import Decision
 from matrioska.state.architecture import Architecture, ModuleSpec
@@ -30,11 +32,13 @@ from matrioska.state.errors import StoreError, ThreadNotFoundError, UsageError
 from matrioska.state.ids import THREAD_ID, slug
 from matrioska.state.results import Finding, feedback_of
 from matrioska.store.artifacts import ArtifactStore
+from matrioska.store.assets import take_in_all
 from matrioska.store.checkpointer import Checkpointer, open_checkpointer
 from matrioska.store.delivery import write_archive
 from matrioska.store.fork import fork_thread
 from matrioska.store.layout import Layout
-from matrioska.store.settings import find_fallbacks, find_member, resolve_options
+from matrioska.store.repository import Snapshot
+from matrioska.store.settings import resolve_options
 
 # Name in a checkpoint's metadata.
 _OPTIONS = "matrioska_options"
@@ -64,12 +68,21 @@ class Runs:
         task: str,
         *,
         thread_id: str | None = None,
+        assets: Sequence[str | Path] = (),
         on_event: OnEvent | None = None,
         control: RunControl | None = None,
     ) -> RunReport:
         """Start a run and drive it to its end, or to where it needs a person.
 
+        Args:
+            task: what is wanted, in words.
+            thread_id: the run's id; None for one made from the task.
+            assets: files, and folders of files, that become the project's, for modules to read by reference.
+            on_event: called with each progress event.
+            control: by which the run can be stopped.
+
         Raises:
+            AssetError: an asset is missing, huge or not what its name says; nothing was started.
             TaskError: the task is empty, binary or too long.
             UsageError: the thread id is malformed or taken.
             ModelError: a model cannot be used.
@@ -78,10 +91,18 @@ class Runs:
         self.check_models()
         thread = thread_id or self.new_thread_id(text)
         await self._check_free(thread)
+        await self._take_in(text, assets)
         # The architect saves the options with its plan. A run cut off before that must know them too.
         begun = _config(thread) | {"metadata": {_OPTIONS: resolve_options(self.context).model_dump_json()}}
         await self.graph.aupdate_state(begun, {"task": text}, as_node="__start__")
         return await self._drive(thread, None, on_event, control)
+
+    async def _take_in(self, task: str, paths: Sequence[str | Path]) -> None:
+        """Keep files in the repository of a task's project; see `take_in_all` for the errors."""
+        if not paths:
+            return
+        assets = await asyncio.to_thread(take_in_all, paths, ArtifactStore(self.layout.objects))
+        await local_repository(task, resolve_options(self.context)).put_assets(assets)
 
     async def resume(
         self,
@@ -202,12 +223,14 @@ class Runs:
             return True
         if values.get("status") in ("partial", "failed"):
             findings = [Finding.model_validate(found) for found in values.get("findings") or []]
-            await self._send_back(thread_id, {"feedback": feedback_of(findings)})
+            feedback = mendable(feedback_of(findings), values["architecture"])
+            await self._send_back(thread_id, {"feedback": feedback})
             return True
         return False
 
     async def _send_back(self, thread_id: str, update: dict[str, Any]) -> None:
-        fresh = {"approval": {"type": "approve", "text": ""}, "rounds": 0, "error": None, "findings": []}
+        fresh = {"approval": {"type": "approve", "text": ""}, "rounds": 0, "hearings": 0, "reviews": []}
+        fresh |= {"error": None, "findings": []}
         await self.graph.aupdate_state(_config(thread_id), fresh | update, as_node="approval")
 
     # -- looking ---------------------------------------------------------------------------
@@ -229,6 +252,23 @@ class Runs:
             except StoreError as error:
                 reports.append(RunReport(thread_id=thread_id, status="unreadable", values={"task": error.message}))
         return reports
+
+    async def memory(self, thread_id: str, *, ranked: bool = True) -> Snapshot:
+        """Return what the context repository holds of a run's project, by this run too.
+
+        Args:
+            thread_id: the run.
+            ranked: whether it can be searched, for which an embedder may have to be loaded.
+
+        Raises:
+            ThreadNotFoundError: no such run.
+            StoreError: the repository cannot be read.
+            ModelError, ConfigError: the embedder that ranks it cannot be used.
+        """
+        snapshot = await self._snapshot(thread_id)
+        options = resolve_options(self._begun_with(snapshot), snapshot.values.get("options"))
+        repository = local_repository(snapshot.values.get("task") or "", options)
+        return await repository.snapshot("", ranked=ranked)
 
     async def history(self, thread_id: str) -> list[CheckpointSummary]:
         """Return a run's checkpoints, the newest first.
@@ -266,27 +306,13 @@ class Runs:
     # -- helpers ---------------------------------------------------------------------------
 
     def check_models(self, saved: dict[str, Any] | None = None, context: RunContext | None = None) -> None:
-        """Check that every model named for a run can be used, and what they fall back to, before any work.
+        """Check that every model named for a run can be used, before any work; see `preflight.check_models`.
 
         Args:
             saved: the options that the run began with.
             context: what is asked for now; None for the context of these runs.
-
-        Raises:
-            UnknownModelError: no provider answers to a name.
-            ModelError: a package or key is missing.
-            ConfigError: an option is wrong, or a cost is to be bounded that nobody can tell.
         """
-        asked = context or self.context
-        options = resolve_options(asked, saved)
-        objects = asked.model is not None and not isinstance(asked.model, str)
-        for name in {options.model, *options.roles.values()}:
-            if not (name.startswith("object:") and (objects or asked.roles)):
-                member = find_member(name)
-                for found in (member, *find_fallbacks(member).values()):
-                    check_member(found)
-                    if options.budget_cost is not None:
-                        check_price(found)
+        check_models(context or self.context, saved)
 
     def new_thread_id(self, task: str) -> str:
         """Return a fresh id that tells a person which task it was."""

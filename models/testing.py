@@ -7,7 +7,7 @@ import re
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal
 
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
@@ -32,6 +32,8 @@ class Call:
     started: float
     """Monotonic seconds."""
     ended: float
+    blocks: tuple[dict[str, Any], ...] = ()
+    """The pictures and sounds of the user message, as LangChain's content blocks."""
 
 
 @dataclass(frozen=True)
@@ -84,13 +86,13 @@ class ScriptedChatModel(BaseChatModel):
     def _seconds(self, stage: str, module: str) -> float:
         return self.latency(stage, module) if callable(self.latency) else self.latency
 
-    def _answer(self, call: tuple[str, str, str], started: float) -> Answer:
+    def _answer(self, call: Call) -> Answer:
         with self._lock:
-            self.calls.append(Call(*call, started, time.monotonic()))
-        return self.script(*call)
+            self.calls.append(replace(call, ended=time.monotonic()))
+        return self.script(call.stage, call.module, call.prompt)
 
-    def _finish(self, call: tuple[str, str, str], started: float) -> ChatResult:
-        answer = self._answer(call, started)
+    def _finish(self, call: Call) -> ChatResult:
+        answer = self._answer(call)
         if isinstance(answer, str):
             answer = AIMessage(answer)
         if isinstance(answer, AIMessage):
@@ -121,9 +123,9 @@ class ScriptedChatModel(BaseChatModel):
         run_manager: CallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> ChatResult:
-        call, started = read_call(messages), time.monotonic()
-        time.sleep(self._seconds(*call[:2]))
-        return self._finish(call, started)
+        call = _begun(messages)
+        time.sleep(self._seconds(call.stage, call.module))
+        return self._finish(call)
 
     async def _agenerate(
         self,
@@ -132,10 +134,10 @@ class ScriptedChatModel(BaseChatModel):
         run_manager: AsyncCallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> ChatResult:
-        call, started = read_call(messages), time.monotonic()
-        if seconds := self._seconds(*call[:2]):
+        call = _begun(messages)
+        if seconds := self._seconds(call.stage, call.module):
             await asyncio.sleep(seconds)
-        return self._finish(call, started)
+        return self._finish(call)
 
     def _stream(
         self,
@@ -144,9 +146,9 @@ class ScriptedChatModel(BaseChatModel):
         run_manager: CallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> Iterator[ChatGenerationChunk]:
-        call, started = read_call(messages), time.monotonic()
-        time.sleep(self._seconds(*call[:2]))
-        for part in self._parts(self._answer(call, started)):
+        call = _begun(messages)
+        time.sleep(self._seconds(call.stage, call.module))
+        for part in self._parts(self._answer(call)):
             if isinstance(part, AIMessageChunk):
                 yield ChatGenerationChunk(message=part)
             else:
@@ -159,9 +161,9 @@ class ScriptedChatModel(BaseChatModel):
         run_manager: AsyncCallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> AsyncIterator[ChatGenerationChunk]:
-        call, started = read_call(messages), time.monotonic()
-        await asyncio.sleep(self._seconds(*call[:2]))
-        for part in self._parts(self._answer(call, started)):
+        call = _begun(messages)
+        await asyncio.sleep(self._seconds(call.stage, call.module))
+        for part in self._parts(self._answer(call)):
             if isinstance(part, AIMessageChunk):
                 yield ChatGenerationChunk(message=part)
             else:
@@ -174,6 +176,13 @@ def _items(answer: str | Pieces | Exception, size: int) -> Iterable[str | float 
     if isinstance(answer, Exception):
         return [answer]
     return [answer[at : at + size] for at in range(0, len(answer), size)] or [""]
+
+
+def _begun(messages: Sequence[BaseMessage]) -> Call:
+    now, content = time.monotonic(), messages[-1].content
+    parts = [] if isinstance(content, str) else [part for part in content if isinstance(part, dict)]
+    blocks = tuple(part for part in parts if part.get("type") != "text")
+    return Call(*read_call(messages), now, now, blocks)
 
 
 def read_call(messages: Sequence[BaseMessage]) -> tuple[str, str, str]:

@@ -42,7 +42,7 @@ def approval(state: MatrioskaState, runtime: Runtime[RunContext]) -> dict[str, A
             decision = read_decision(answer)
             if decision.type == "edit":
                 plan = _edited(decision, state)
-                return _decided(Decision(type="approve")) | {"architecture": plan.model_dump(mode="json")}
+                return _decided(Decision(type="approve"), edited=True) | {"architecture": plan.model_dump(mode="json")}
         except PlanError as error:
             # What the person wrote is shown back to them, not lost.
             complaints, architecture = error.complaints, _shown(decision.plan, architecture)
@@ -71,8 +71,9 @@ def _shown(edited: dict[str, Any] | None, architecture: dict[str, Any]) -> dict[
     return architecture
 
 
-def _decided(decision: Decision) -> dict[str, Any]:
-    update: dict[str, Any] = {"approval": decision.model_dump(mode="json", exclude={"plan"}), "rounds": 0}
+def _decided(decision: Decision, *, edited: bool = False) -> dict[str, Any]:
+    decided = decision.model_dump(mode="json", exclude={"plan"}) | ({"edited": True} if edited else {})
+    update: dict[str, Any] = {"approval": decided, "rounds": 0, "hearings": 0, "reviews": []}
     if decision.type == "reject":
         update |= {
             "status": "failed",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,6 +25,7 @@ from matrioska.state.context import RunContext, RunOptions
 from matrioska.state.errors import AnswerError, PlanError, TaskError
 from matrioska.state.forms import JSON, AnswerForm
 from matrioska.state.graph_state import STATE_FORMAT, MatrioskaState
+from matrioska.state.repository import Asset
 from matrioska.state.results import Usage
 from matrioska.state.text import clean_text
 
@@ -64,12 +65,13 @@ async def architect(state: MatrioskaState, runtime: Runtime[RunContext]) -> dict
         "task": task,
         "options": options.model_dump(mode="json"),
         "assets": {name: asset.model_dump(mode="json") for name, asset in known.assets.items()},
+        "notes": {"project": " ".join(known.warnings) or None},
         "error": None,
         "approval": {},
         "rounds": 0,
     }
     if options.direct:
-        plan = direct_plan(task, options.language, list(known.assets))
+        plan = direct_plan(task, options.language, known.assets)
         return update | {"architecture": plan.model_dump(mode="json")}
     plan_or_error, usage, thoughts = await _plan(state, known, options, runtime)
     update |= {"usage": usage.model_dump(), "reasoning": {"plan": thoughts or None}}
@@ -79,13 +81,20 @@ async def architect(state: MatrioskaState, runtime: Runtime[RunContext]) -> dict
     return update | {"architecture": plan_or_error.model_dump(mode="json")}
 
 
-def direct_plan(task: str, language: str | None, assets: Sequence[str] = ()) -> Architecture:
-    """Return the plan of a small task: one module, which is given the task itself and every asset."""
+def direct_plan(task: str, language: str | None, assets: Mapping[str, Asset] | None = None) -> Architecture:
+    """Return the plan of a small task: one module, which is given the task itself and every asset.
+
+    Where there are pictures or sounds and nothing else, it is a module that sees or hears them.
+    """
+    given = assets or {}
+    domains = {asset.domain for asset in given.values()}
+    modality = {"modality": domains.pop()} if domains in ({"vision"}, {"audio"}) else {}
     spec = ModuleSpec(
         id=DIRECT_MODULE,
         name="Deliverable",
         description="Do the whole task of the project's goal, completely, in this one module.",
-        asset_reads=list(assets)[:MOST_NAMES],
+        asset_reads=list(given)[:MOST_NAMES],
+        **modality,
     )
     return Architecture(name=_title(task), goal=task, language=language or UNDETERMINED, modules=[spec])
 

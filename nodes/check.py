@@ -22,7 +22,7 @@ def check(state: ModuleState, runtime: Runtime[RunContext]) -> dict[str, Any]:
     store = artifact_store(run_options(state, runtime))
     job = load_job(store, state["job"])
     values = state.get("values")
-    value_faults = value_complaints(values, job.wanted) if job.wanted else []
+    value_faults = value_complaints(_own(values, job), job.wanted) if job.wanted else []
     # Keys that nobody asked for are complained of, but can be left out.
     wanted = None if values is None else {key: values[key] for key in job.wanted if key in values}
     fatal = bool(value_faults) and bool(value_complaints(wanted, job.wanted))
@@ -37,5 +37,11 @@ def check(state: ModuleState, runtime: Runtime[RunContext]) -> dict[str, Any]:
 def _file_faults(state: ModuleState, job: Job, store: ArtifactStore) -> list[str]:
     files = store.sources(ArtifactRef.model_validate(ref) for ref in state.get("files") or [])
     faults = [complaint for file in files for complaint in syntax_complaint(file)]
-    promised = job.promised or state.get("values") or {}
+    values = state.get("values") or {}
+    promised = {key: values[key] for key in job.wanted if key in values} | job.promised
     return faults + honour_complaints(job.spec.id, promised, files)
+
+
+def _own(values: dict[str, Any] | None, job: Job) -> dict[str, Any] | None:
+    """Return the values without those that the module reads: of these it may think otherwise, and claim it."""
+    return values and {key: value for key, value in values.items() if key not in job.spec.shared_state_reads}

@@ -19,6 +19,7 @@ from matrioska.state.results import ErrorRecord
 from matrioska.store.artifacts import ArtifactStore
 from matrioska.store.layout import Layout
 from matrioska.store.settings import find_fallbacks, find_member, resolve_options
+from matrioska.workers.plugins import workers
 
 #: Characters kept of an answer that could not be used.
 RAW_ANSWER_KEPT = 20_000
@@ -98,6 +99,21 @@ def _reader(role: str, options: RunOptions, runtime: Runtime[RunContext]) -> Cli
     chosen = _chosen(role, options, runtime)
     name = find_member(chosen).model if isinstance(chosen, str) else getattr(chosen, "model_name", "")
     return None if name == EMBEDDED else pick_client(role, options, runtime)
+
+
+def mendable(feedback: Mapping[str, list[str]], plan: Mapping[str, Any]) -> dict[str, list[str]]:
+    """Return the feedback for modules that can take it: a worker that reads no prompt would do the same again.
+
+    Args:
+        feedback: complaints by module id.
+        plan: `Architecture` as JSON.
+    """
+    deaf = {
+        spec["id"]
+        for spec in plan["modules"]
+        if (worker := workers().get(spec.get("worker", "chat"))) is not None and not worker.reads_prompt
+    }
+    return {module: complaints for module, complaints in feedback.items() if module not in deaf}
 
 
 def error_record(error: BaseException) -> ErrorRecord:

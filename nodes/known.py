@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from langgraph.config import get_config
 from langgraph.runtime import Runtime
 
-from matrioska.nodes.context.memory import project_memory, repository_for
+from matrioska.nodes.context.memory import project_memory, repository_for, thread_of_run
 from matrioska.state.context import RunContext, RunOptions
 from matrioska.state.repository import Asset
 
@@ -25,6 +24,8 @@ class Known:
     """The project's assets by name."""
     memory: str = ""
     """What earlier runs left behind, in words; '' for nothing."""
+    warnings: Sequence[str] = ()
+    """What the person should know about the repository."""
 
     def inventory(self) -> str:
         """Return the list of assets that the prompt shows; '' for none."""
@@ -39,7 +40,7 @@ async def known_project(task: str, options: RunOptions, runtime: Runtime[RunCont
 
     Raises:
         StoreError: the repository cannot be read.
+        ModelError, ConfigError: its embedder cannot be used.
     """
-    thread = str(get_config().get("configurable", {}).get("thread_id", ""))
-    snapshot = await (await repository_for(task, options, runtime)).snapshot(thread)
-    return Known(task, snapshot.assets, project_memory(snapshot))
+    snapshot = await (await repository_for(task, options, runtime)).snapshot(thread_of_run())
+    return Known(task, snapshot.assets, project_memory(snapshot), snapshot.warnings)

@@ -179,6 +179,40 @@ def _module(number: int, scale: int, assets: Sequence[str]) -> Schema:
     )
 
 
+def settlement_schema(contenders: Sequence[str], budget: int) -> Schema:
+    """Return the schema of a settlement: why, and one of the contenders.
+
+    Raises:
+        ConfigError: the budget is too small for any.
+    """
+
+    def make(scale: int) -> Schema:
+        return _object({"why": _text(40 + 4 * scale, 1), "winner": {"type": "string", "enum": list(contenders)}})
+
+    return _fitting(make, budget, "a settlement")
+
+
+def findings_schema(modules: Sequence[str], most: int, budget: int) -> Schema:
+    """Return the schema of a review: ``most`` findings at the most, each of one of the modules.
+
+    Raises:
+        ConfigError: the budget is too small for any.
+    """
+    # Listed once for every finding. Of more modules, the ids are checked when the answer is read.
+    module: Schema = {"type": "string", "enum": list(modules)} if len(modules) <= MOST_MODULES else _text(64, 1)
+
+    def make(scale: int) -> Schema:
+        finding = {
+            "module": module,
+            "path": _text(min(20 + scale, 200)),
+            "message": _text(40 + 4 * scale, 1),
+            "severity": {"type": "string", "enum": ["error", "warning"]},
+        }
+        return _object({"findings": _list(_object(finding), min(1 + scale // 4, most))})
+
+    return _fitting(make, budget, "a review")
+
+
 def plan_form(client: Client, task: str, assets: Sequence[str] = ()) -> AnswerForm | None:
     """Return the form of a numbered plan; None for a model that cannot be held to one.
 
@@ -198,6 +232,20 @@ def contract_form(client: Client, keys: Sequence[str], material: str) -> AnswerF
     if not takes_schemas(client.member, client.model):
         return AnswerForm("json", "contract")
     return AnswerForm("json", "contract", schema=contract_schema(keys, answer_budget(client, material)))
+
+
+def settlement_form(client: Client, contenders: Sequence[str], material: str) -> AnswerForm:
+    """Return the form of a settlement; for a model held to no schema, in name only."""
+    if not takes_schemas(client.member, client.model):
+        return AnswerForm("json", "settlement")
+    return AnswerForm("json", "settlement", schema=settlement_schema(contenders, answer_budget(client, material)))
+
+
+def findings_form(client: Client, modules: Sequence[str], most: int, material: str) -> AnswerForm:
+    """Return the form of a review; for a model held to no schema, in name only."""
+    if not takes_schemas(client.member, client.model):
+        return AnswerForm("json", "review")
+    return AnswerForm("json", "review", schema=findings_schema(modules, most, answer_budget(client, material)))
 
 
 def files_form(

@@ -7,7 +7,7 @@ from typing import Any
 from langgraph.runtime import Runtime
 
 from matrioska.nodes.checks.references import reference_findings
-from matrioska.nodes.common import artifact_store, run_options
+from matrioska.nodes.common import artifact_store, mendable, run_options
 from matrioska.nodes.progress import emit_step
 from matrioska.state.context import RunContext, RunOptions
 from matrioska.state.graph_state import MatrioskaState
@@ -27,7 +27,7 @@ def verify(state: MatrioskaState, runtime: Runtime[RunContext]) -> dict[str, Any
     findings = [finding.model_dump() for finding in found]
     update: dict[str, Any] = {"findings": findings, "feedback": {}}
     improved = rounds == 0 or len(findings) < len(before)
-    feedback = feedback_of(found)
+    feedback = mendable(feedback_of(found), state["architecture"])
     if feedback and improved and rounds < options.refine_rounds:
         update |= {"feedback": feedback, "rounds": rounds + 1}
     return update

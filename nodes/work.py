@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from langgraph.runtime import Runtime
 
 from matrioska.models.gateway import Client
+from matrioska.nodes.blocks import with_blocks
 from matrioska.nodes.checks.files import file_complaints
+from matrioska.nodes.checks.wording import shorten
+from matrioska.nodes.claims import reached_path
 from matrioska.nodes.common import RAW_ANSWER_KEPT, artifact_store, pick_client, run_options
 from matrioska.nodes.distill import load_package
 from matrioska.nodes.jobs import load_job
@@ -16,11 +20,11 @@ from matrioska.nodes.leaf import off_loop
 from matrioska.nodes.replies import complaint_about, keep_reasoning
 from matrioska.nodes.schemas import contract_form, files_form
 from matrioska.prompts.render import render
-from matrioska.state.answers import parse_contract, parse_files, parse_json_object
+from matrioska.state.answers import FileBlock, outside_blocks, parse_contract, parse_files, parse_json_object
 from matrioska.state.artifacts import ArtifactRef, SourceFile
 from matrioska.state.context import RunContext, RunOptions
 from matrioska.state.errors import AnswerError, ConfigError, UnsafePathError
-from matrioska.state.forms import AnswerForm
+from matrioska.state.forms import TEXT, AnswerForm
 from matrioska.state.graph_state import ModuleState
 from matrioska.state.jobs import Job
 from matrioska.state.paths import safe_relative_path
@@ -31,6 +35,8 @@ from matrioska.workers.plugins import workers
 
 #: Files that a module is given room for when its plan names none.
 USUAL_FILES = 3
+#: Characters kept of what a module says beside its files and values: its argument, should it claim what is another's.
+ARGUMENT_KEPT = 1_000
 
 
 @dataclass(frozen=True)
@@ -82,16 +88,18 @@ def _prepare(
             f"Module {job.spec.id} asks for the worker {job.spec.worker!r}, which is not installed.",
             next_step=f"Edit the plan to use one of: {', '.join(sorted(workers()))}.",
         )
-    sections = load_package(store, state["package"]).sections
+    package = load_package(store, state["package"])
     wanted = [key for key in job.wanted if key not in job.promised]
-    messages = render(template, spec=job.spec, wanted=wanted, sections=sections, **extra)
+    messages = render(template, spec=job.spec, wanted=wanted, sections=package.sections, **extra)
     client = pick_client("worker", options, runtime, job.spec)
-    form = _form(client, job, wanted, len(state.get("files") or []))
+    # A worker that reads no prompt has no tokenizer to size an answer by, nor an answer to be held to one.
+    reads = workers()[job.spec.worker].reads_prompt
+    form = _form(client, job, wanted, len(state.get("files") or [])) if reads else TEXT
     given = (*_assets(job), *_files(job))
     return job, WorkerJob(
         stage=template,
         spec=job.spec,
-        messages=messages,
+        messages=with_blocks(messages, package.blocks, store),
         client=client,
         form=form,
         wanted=tuple(wanted),
@@ -127,9 +135,10 @@ def keep_values(asked: Asked) -> dict[str, Any]:
     if asked.made is not None:
         return {"values": dict(asked.made.values), "unusable": "", "raw_answer": ""}
     try:
-        return {"values": parse_json_object(asked.text), "unusable": "", "raw_answer": ""}
+        values = parse_json_object(asked.text)
     except AnswerError as error:
         return {"values": None, **_unusable(error.complaint, asked.text)}
+    return {"values": values, **_argument(asked, values, ()), "unusable": "", "raw_answer": ""}
 
 
 def keep_files(asked: Asked, state: ModuleState) -> dict[str, Any]:
@@ -148,21 +157,52 @@ def keep_files(asked: Asked, state: ModuleState) -> dict[str, Any]:
         blocks, values = parse_files(text), parse_contract(text)
     except AnswerError as error:
         return _unusable(error.complaint, text)
-    # A mend may consist of the missing values alone.
-    if not blocks and not (kept and values):
-        return _unusable("The answer holds no file. Answer with each file in a fenced block with path=….", text)
-    files = [SourceFile(path=_below_module(block.path, module), text=block.text) for block in blocks]
-    if faults := _faults(files, list(kept.values()), asked) if files else []:
+    own, reached = _parted(blocks, module)
+    # A mend may consist of the missing values alone, or of a claim.
+    if not own and not (kept and (values or reached)):
+        return _unusable(_no_files(reached), text)
+    faults = _faults(own, list(kept.values()), asked) if own else []
+    if faults := faults + (file_complaints(reached) if reached else []):
         return _unusable("\n".join(faults), text)
-    for file in files:
+    for file in own:
         ref = asked.store.put_text(file.path, file.text)
         kept[ref.path] = ref
-    return {
+    update = {
         "files": [kept[path].model_dump() for path in sorted(kept)],
         "values": values or state.get("values"),
         "unusable": "",
         "raw_answer": "",
     }
+    if reached:
+        held = {ref["path"]: ref for ref in state.get("reached") or []}
+        held |= {file.path: asked.store.put_text(file.path, file.text).model_dump() for file in reached}
+        update["reached"] = [held[path] for path in sorted(held)]
+    return update | _argument(asked, values or {}, [*kept, *(file.path for file in reached)])
+
+
+def _no_files(reached: Sequence[SourceFile]) -> str:
+    if reached:
+        return f"The path '../{shorten(reached[0].path)}' is refused: the answer holds no file of your own folder."
+    return "The answer holds no file. Answer with each file in a fenced block with path=…."
+
+
+def _parted(blocks: Sequence[FileBlock], module: str) -> tuple[list[SourceFile], list[SourceFile]]:
+    """Return the files of the module's own folder, and those that reach beyond it; see `reached_path`."""
+    own, reached = [], []
+    for block in blocks:
+        if beyond := reached_path(block.path, module):
+            reached.append(SourceFile(path=beyond, text=block.text))
+        else:
+            own.append(SourceFile(path=_below_module(block.path, module), text=block.text))
+    return own, reached
+
+
+def _argument(asked: Asked, values: dict[str, Any], paths: Iterable[str]) -> dict[str, str]:
+    """Return the update with what was said beside an answer that may claim what is another's; else nothing."""
+    foreign = values.keys() - set(asked.job.spec.shared_state_writes)
+    if not foreign and not any("/" in path for path in paths):
+        return {}
+    return {"argument": outside_blocks(asked.text)[:ARGUMENT_KEPT]}
 
 
 def _keep_made(asked: Asked, made: Made, state: ModuleState) -> dict[str, Any]:
@@ -192,4 +232,4 @@ def _faults(files: list[SourceFile], kept: list[ArtifactRef], asked: Asked) -> l
 
 def _below_module(path: str, module_id: str) -> str:
     """Models often repeat the folder that is theirs anyway: ``shop/app.js`` in module ``shop``."""
-    return path.removeprefix("./").removeprefix(f"{module_id}/")
+    return path.removeprefix("./").removeprefix(f"../{module_id}/").removeprefix(f"{module_id}/")

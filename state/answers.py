@@ -200,6 +200,13 @@ def parse_contract(answer: str) -> dict[str, Any] | None:
     return None
 
 
+def outside_blocks(answer: str) -> str:
+    """Return what an answer says outside of its fenced blocks, without the thinking before it."""
+    text = _unglued(clean_text(strip_thinking(answer)))
+    fenced = {line for token in _blocks(text) if token.map for line in range(*token.map)}
+    return "\n".join(line for number, line in enumerate(text.split("\n")) if number not in fenced).strip()
+
+
 def parse_json_object(answer: str) -> dict[str, Any]:
     """Return the JSON object in an answer: bare, in a ```` ```json ```` block, or amid prose.
 

@@ -74,7 +74,7 @@ class ModuleSpec(BaseModel):
     asset_reads: Names = Field(default_factory=list)
     """Names of the project's assets that the module is given; ``images/*`` stands for all that match."""
     worker_options: dict[str, Any] = Field(default_factory=dict)
-    """What the worker must know besides: for ``pipeline`` its ``task``."""
+    """What the worker must know besides: for ``pipeline`` its ``task`` and ``parameters`` (docs/pipelines.md)."""
 
     @property
     def title(self) -> str:

@@ -26,6 +26,11 @@ class Claim(BaseModel):
     argument: str = ""
     """What the module said about it, cut to a readable length."""
 
+    @property
+    def key(self) -> str:
+        """Name of the subject among all: ``value:<key>`` or ``file:<path>``."""
+        return f"{self.kind}:{self.subject}"
+
 
 class Settlement(BaseModel):
     """How a dispute ended."""
@@ -44,6 +49,11 @@ class Settlement(BaseModel):
     """``boss``, or ``owner`` when no model was asked or its answer could not be used."""
     why: str = ""
 
+    @property
+    def key(self) -> str:
+        """See `Claim.key`."""
+        return f"{self.kind}:{self.subject}"
+
 
 class Review(BaseModel):
     """What a critic found in one round."""
@@ -55,3 +65,9 @@ class Review(BaseModel):
     """SHA-256 over the files reviewed: what has not changed need not be reviewed again."""
     by: str = ""
     """Model that reviewed."""
+    faults: int = 0
+    """Errors that the checks found, and modules not done, when it was reviewed."""
+    mended: list[str] = Field(default_factory=list)
+    """Modules to which findings went back; none when the review ended with this round."""
+    before: str = ""
+    """SHA-256, in the artifact store, of what stood before the mends; '' when there were none."""

@@ -56,6 +56,22 @@ class ThreadNotFoundError(UsageError):
         )
 
 
+class AssetError(UsageError):
+    """Files that cannot be taken in as assets: missing, huge, or not what their names say.
+
+    Attributes:
+        faults: every fault found, one sentence each.
+    """
+
+    code = "bad_asset"
+
+    def __init__(self, faults: Sequence[str], *, next_step: str = "") -> None:
+        self.faults = list(faults)
+        super().__init__(
+            " ".join(self.faults), next_step=next_step or "Correct this and try again; nothing was started."
+        )
+
+
 class PlanError(MatrioskaError):
     """A plan that cannot be carried out.
 

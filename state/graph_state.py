@@ -49,11 +49,11 @@ class MatrioskaState(MatrioskaInput, MatrioskaOutput, total=False):
     options: dict[str, Any]
     """`RunOptions` as JSON, so that a resumed run goes by what it began with; by architect."""
     approval: dict[str, Any]
-    """`Decision` of the person, as JSON; written by approval."""
+    """`Decision` of the person, as JSON, with ``edited`` when the plan is by the person's hand; by approval."""
     results: Annotated[dict[str, dict[str, Any]], merge_by_key]
     """`ModuleResult` by module id, as JSON; written by execute. None drops one (redo)."""
     feedback: dict[str, list[str]]
-    """Complaints for modules to mend, by module id; written by verify, cleared by execute."""
+    """Complaints for modules to mend, by module id; written by verify, reconcile and review, cleared by execute."""
     rounds: int
     """Refinements made so far; written by verify, cleared by approval."""
     repair: dict[str, Any]
@@ -68,7 +68,10 @@ class MatrioskaState(MatrioskaInput, MatrioskaOutput, total=False):
     claims: list[dict[str, Any]]
     """`Claim`s that nobody has settled yet, as JSON; written by execute, cleared by reconcile."""
     settlements: Annotated[dict[str, dict[str, Any]], merge_by_key]
-    """`Settlement` by subject, as JSON; written by reconcile."""
+    """`Settlement` by ``value:<key>`` or ``file:<path>``, as JSON; written by reconcile, taken away by execute when
+    a module concerned begins anew."""
+    hearings: int
+    """Times that disputes were settled so far; written by reconcile, cleared by approval."""
     reviews: list[dict[str, Any]]
     """`Review` of each round so far, as JSON; written by review, cleared by approval."""
     notes: Annotated[dict[str, str], merge_by_key]
@@ -100,6 +103,11 @@ class ModuleState(ModuleInput, total=False):
     """`ArtifactRef`s written so far; by produce and mend."""
     values: dict[str, Any] | None
     """Whiteboard values written so far; by agree, produce and mend."""
+    reached: list[dict[str, Any]]
+    """`ArtifactRef`s of files written into folders beyond the module's own, with paths below the deliverable's
+    root; by produce and mend."""
+    argument: str
+    """What the last answer that may hold claims said beside them; by agree, produce and mend."""
     unusable: str
     """Complaint about an answer that could not be read, '' when it could; by the same."""
     raw_answer: str

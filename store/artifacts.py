@@ -44,7 +44,7 @@ class ArtifactStore:
             StoreError: the disk is full or not writable.
         """
         safe = safe_relative_path(path)
-        media_type = _MEDIA.guess_type(safe)[0] or "application/octet-stream"
+        media_type = named_media_type(safe) or "application/octet-stream"
         return ArtifactRef(path=safe, sha256=self.keep(content), size=len(content), media_type=media_type)
 
     def keep(self, content: bytes) -> str:
@@ -62,13 +62,7 @@ class ArtifactStore:
     def _write(self, place: Path, content: bytes) -> None:
         # A name appears only with its whole content behind it: write aside, then rename.
         try:
-            # `mkstemp`, and a look at the folder for every file, would cost more than the writing.
-            aside = f"{place.parent}/.part-{os.urandom(8).hex()}"
-            try:
-                handle = os.open(aside, _NEW_FILE, 0o600)
-            except FileNotFoundError:
-                place.parent.mkdir(parents=True, exist_ok=True)
-                handle = os.open(aside, _NEW_FILE, 0o600)
+            handle, aside = _begin_aside(place.parent)
             try:
                 with os.fdopen(handle, "wb") as stream:
                     stream.write(content)
@@ -78,6 +72,30 @@ class ArtifactStore:
                 raise
         except OSError as error:
             raise unwritable(place.parent, error) from error
+
+    def keep_parts(self, parts: Iterable[bytes]) -> tuple[str, int]:
+        """Keep content that comes in parts, however large, and return its digest and its bytes.
+
+        Raises:
+            StoreError: the disk is full or not writable.
+        """
+        digest, size = hashlib.sha256(), 0
+        try:
+            handle, aside = _begin_aside(self.root)
+            try:
+                with os.fdopen(handle, "wb") as stream:
+                    for part in parts:
+                        digest.update(part)
+                        size += stream.write(part)
+                place = self._place(digest.hexdigest())
+                place.parent.mkdir(parents=True, exist_ok=True)
+                Path(aside).replace(place)
+            except BaseException:
+                Path(aside).unlink(missing_ok=True)
+                raise
+        except OSError as error:
+            raise unwritable(self.root, error) from error
+        return digest.hexdigest(), size
 
     def holds(self, content: bytes) -> bool:
         """Whether exactly this content was ever put here."""
@@ -95,6 +113,20 @@ class ArtifactStore:
         """Return the content of a reference; see `read`."""
         return self.read(ref.sha256, ref.path)
 
+    def head(self, ref: ArtifactRef, most: int) -> bytes:
+        """Return the first ``most`` bytes of a reference's content, which is checked only if that is all of it.
+
+        Raises:
+            StoreError, CorruptStoreError: see `read`.
+        """
+        if ref.size <= most:
+            return self.get(ref)
+        try:
+            with self.place(ref).open("rb") as stream:
+                return stream.read(most)
+        except OSError as error:
+            raise self._missing(ref.sha256, ref.path, error) from error
+
     def read(self, digest: str, name: str = "") -> bytes:
         """Return the content of a digest; ``name`` is for the message.
 
@@ -106,11 +138,7 @@ class ArtifactStore:
         try:
             content = place.read_bytes()
         except OSError as error:
-            raise StoreError(
-                f"The content of {name or digest[:12]} is missing from the artifact store ({error.strerror}).",
-                path=str(place),
-                next_step="Run the module that made it again with `matrioska redo`.",
-            ) from error
+            raise self._missing(digest, name, error) from error
         if hashlib.sha256(content).hexdigest() != digest:
             raise CorruptStoreError(
                 f"The content of {name or digest[:12]} was changed on disk.",
@@ -118,6 +146,13 @@ class ArtifactStore:
                 next_step="Delete that file and run its module again with `matrioska redo`.",
             )
         return content
+
+    def _missing(self, digest: str, name: str, error: OSError) -> StoreError:
+        return StoreError(
+            f"The content of {name or digest[:12]} is missing from the artifact store ({error.strerror}).",
+            path=str(self._place(digest)),
+            next_step="Run the module that made it again with `matrioska redo`.",
+        )
 
     def sources(self, refs: Iterable[ArtifactRef]) -> list[SourceFile]:
         """Return the text files among the references, decoded; other files are passed over."""
@@ -128,3 +163,19 @@ class ArtifactStore:
                 continue
             found.append(SourceFile(path=ref.path, text=content.decode("utf-8", errors="replace")))
         return found
+
+
+def named_media_type(name: str) -> str:
+    """Return the media type that a file's suffix stands for; '' for none that is known."""
+    return _MEDIA.guess_type(name)[0] or ""
+
+
+def _begin_aside(folder: Path) -> tuple[int, str]:
+    """Open a new file in a folder, which is made where it is missing; return its handle and its path."""
+    # `mkstemp`, and a look at the folder for every file, would cost more than the writing.
+    aside = f"{folder}/.part-{os.urandom(8).hex()}"
+    try:
+        return os.open(aside, _NEW_FILE, 0o600), aside
+    except FileNotFoundError:
+        folder.mkdir(parents=True, exist_ok=True)
+        return os.open(aside, _NEW_FILE, 0o600), aside

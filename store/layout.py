@@ -36,6 +36,11 @@ class Layout:
         return self.checkpoints / "matrioska.sqlite"
 
     @property
+    def repository(self) -> Path:
+        """SQLite file with what runs have learnt of their projects."""
+        return self.checkpoints / "repository.sqlite"
+
+    @property
     def objects(self) -> Path:
         """Content-addressed files."""
         return self.checkpoints / "objects"

@@ -167,6 +167,29 @@ def ollama_app(server: ModelServer) -> Starlette:
     return server.app(Route("/api/chat", chat, methods=["POST"]), Route("/api/tags", tags))
 
 
+def embeddings_app(server: ModelServer) -> Starlette:
+    """Embeddings, as OpenAI's protocol and Ollama's have them: of each text its length, and ones."""
+    size = 4
+
+    async def taken(request: Request) -> tuple[dict[str, Any], list[list[float]]]:
+        body = await request.json()
+        server.requests.append(body)
+        server.headers.append(dict(request.headers))
+        return body, [[float(len(text)), *([1.0] * (size - 1))] for text in body["input"]]
+
+    async def openai(request: Request) -> Response:
+        body, vectors = await taken(request)
+        data = [{"object": "embedding", "index": n, "embedding": vector} for n, vector in enumerate(vectors)]
+        usage = {"prompt_tokens": 1, "total_tokens": 1}
+        return JSONResponse({"object": "list", "model": body["model"], "data": data, "usage": usage})
+
+    async def ollama(request: Request) -> Response:
+        body, vectors = await taken(request)
+        return JSONResponse({"model": body["model"], "embeddings": vectors})
+
+    return server.app(Route("/v1/embeddings", openai, methods=["POST"]), Route("/api/embed", ollama, methods=["POST"]))
+
+
 @contextmanager
 def serving(app: Callable[[ModelServer], Starlette], server: ModelServer) -> Iterator[ModelServer]:
     """Let a server listen on a free port of this machine."""

@@ -1,7 +1,11 @@
-"""One run with five roles on five providers, each on a server of its own: who was asked what, in which protocol."""
+"""One run with five roles on five providers, each on a server of its own: who was asked what, in which protocol.
+
+Each role makes its own calls: the boss condenses a value that is too large for a package, the critic reviews.
+"""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -62,15 +66,28 @@ fallback = "builder"
 """
 
 
+#: What the role of the worker has to do in it.
+BUILT = ["agree store", "produce pages", "produce store"]
+#: Larger than what the builder's window leaves for a package.
+LIST = "\n".join(f"Item {number} costs {number} and is kept on shelf {number % 9}." for number in range(900))
+
+
 def shop() -> dict[str, object]:
-    """Three modules in a row: two ask for members of their own, one leaves it to the role."""
+    """Three modules in a row: one asks for a member of its own, two leave it to the role."""
     return plan(
-        reader("store", model="overseer"), reader("prices", "store", model="reviewer"), reader("pages", "prices")
+        reader("store"), reader("prices", "store", model="editor", contract_first=False), reader("pages", "prices")
     )
 
 
 def answer(stage: str, module: str, prompt: str) -> str:
-    return fenced(shop()) if stage == "plan" else good_answer(stage, module, prompt)
+    if stage == "plan":
+        return fenced(shop())
+    if stage == "distill":
+        return "prices.api: prices_api_call, and a note of what each of 900 items costs and where it is kept."
+    said = good_answer(stage, module, prompt)
+    if (stage, module) == ("produce", "prices"):
+        return said.replace('"note": ""', f'"note": {json.dumps(LIST)}')
+    return said
 
 
 @dataclass
@@ -110,15 +127,15 @@ def test_five_roles_on_five_protocols_make_one_deliverable(cli, house: House, tm
     assert {result["status"] for result in report["modules"].values()} == {"done"}
     assert house.stages() == {
         "anthropic": ["plan"],
-        "openai": ["agree store", "produce store"],
-        "vllm": ["agree prices", "produce prices"],
-        "ollama": ["produce pages"],
-        "lmstudio": ["assemble"],
+        "openai": ["distill pages"],
+        "vllm": ["review"],
+        "ollama": BUILT,
+        "lmstudio": ["assemble", "produce prices"],
         "llamacpp": [],
     }
     # All of them said what it took, whether or not the answer was streamed.
-    assert report["usage"]["input_tokens"] == 11 * 7
-    assert report["usage"]["output_tokens"] == 7 * 7
+    assert report["usage"]["input_tokens"] == 11 * 8
+    assert report["usage"]["output_tokens"] == 7 * 8
     built = {path.name for path in (tmp_path / "out" / "matrioska_artifacts" / "shop").rglob("*.py")}
     assert built == {"store.py", "prices.py", "pages.py"}
 
@@ -154,19 +171,20 @@ def test_a_key_reaches_only_the_server_that_it_is_for(cli, house: House) -> None
 
 def test_a_role_and_all_roles_can_be_given_for_one_command(cli, house: House) -> None:
     assert cli("run", "-t", "one", "-q", "--role", "worker=llama", TASK).code == 0
-    assert house.servers["llamacpp"].stages == ["produce pages"]
+    assert house.servers["llamacpp"].stages == BUILT
     assert house.servers["ollama"].stages == []
     assert cli("redo", "one", "pages", "-q", "-M", "editor").code == 0
-    assert house.servers["lmstudio"].stages == ["assemble", "assemble", "produce pages"]
+    # All roles are the editor's now: the one who fits no window of its own needs no boss.
+    assert house.servers["lmstudio"].stages == ["assemble", "assemble", "produce pages", "produce prices", "review"]
     assert cli("redo", "one", "pages", "-q", "--role", "worker=llama").code == 0
-    assert house.servers["llamacpp"].stages == ["produce pages", "produce pages"]
+    assert house.servers["llamacpp"].stages == [*BUILT[:2], *BUILT[1:]]
 
 
 def test_a_run_that_waits_can_go_on_with_another_model(cli, house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MATRIOSKA_APPROVAL", "ask")
     assert cli("run", "-t", "one", "-q", TASK).code == 3
     assert cli("resume", "one", "-q", "--approve", "--role", "worker=llama").code == 0
-    assert house.stages()["llamacpp"] == ["produce pages"]
+    assert house.stages()["llamacpp"] == BUILT
     assert house.stages()["ollama"] == []
 
 
@@ -186,7 +204,7 @@ def test_a_member_that_is_out_of_reach_is_replaced_by_its_fallback(cli, house: H
         settings.replace('fallback = "builder"', 'fallback = "builder"\nattempts = 1')
     )
     assert cli("run", "-t", "one", "-q", "--role", "worker=llama", TASK).code == 0
-    assert house.servers["ollama"].stages == ["produce pages"]
+    assert house.servers["ollama"].stages == BUILT
 
 
 async def test_every_role_and_fallback_is_checked_before_any_work(

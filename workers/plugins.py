@@ -13,6 +13,7 @@ import pluggy
 
 from matrioska.workers.base import ChatWorker, Worker
 from matrioska.workers.hooks import PROJECT, Hooks, hookimpl
+from matrioska.workers.pipeline.worker import PipelineWorker
 
 _log = logging.getLogger("matrioska.plugins")
 
@@ -22,7 +23,7 @@ class _BuiltIn:
 
     @hookimpl
     def matrioska_workers(self) -> Mapping[str, Worker]:
-        return {"chat": ChatWorker()}
+        return {"chat": ChatWorker(), "pipeline": PipelineWorker()}
 
 
 @cache

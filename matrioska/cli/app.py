@@ -8,7 +8,21 @@ from typing import Annotated
 
 import typer
 
-from matrioska.cli.options import BasePath, BudgetCost, BudgetTokens, Json, Model, Quiet, Roles, Thread, Timeout, Yes
+from matrioska.cli.options import (
+    Assets,
+    BasePath,
+    BudgetCost,
+    BudgetTokens,
+    Json,
+    Model,
+    Project,
+    Quiet,
+    Roles,
+    Rounds,
+    Thread,
+    Timeout,
+    Yes,
+)
 
 app = typer.Typer(
     name="matrioska",
@@ -49,6 +63,8 @@ def root(
 def run(
     task: Annotated[str, typer.Argument(metavar="TASK", help="What you want, in words; @FILE or - (stdin) read it.")],
     direct: Annotated[bool, typer.Option("--direct", help="A small task: one module, no plan to approve.")] = False,
+    asset: Assets = None,
+    project: Project = None,
     model: Model = None,
     role: Roles = None,
     yes: Yes = False,
@@ -65,6 +81,7 @@ def run(
         int | None,
         typer.Option("--slots", min=1, max=10_000, help="Modules at work at the same time. Default: 8."),
     ] = None,
+    rounds: Rounds = None,
     budget_tokens: BudgetTokens = None,
     budget_cost: BudgetCost = None,
     timeout: Timeout = None,
@@ -75,17 +92,19 @@ def run(
 
     wishes = Wishes(
         direct=direct,
+        project=project,
         model=model,
         roles=role or [],
         yes=yes,
         language=lang,
         slots=slots,
         base_path=base_path,
+        rounds=rounds,
         budget_tokens=budget_tokens,
         budget_cost=budget_cost,
         timeout=timeout,
     )
-    return run_task(task, thread, wishes, as_json=json, quiet=quiet)
+    return run_task(task, thread, wishes, asset or [], as_json=json, quiet=quiet)
 
 
 @app.command()
@@ -107,6 +126,24 @@ def show(
     from matrioska.cli.look import show_thread
 
     return show_thread(thread, module, base_path, as_json=json)
+
+
+@app.command()
+def context(
+    thread: Thread,
+    query: Annotated[
+        str | None, typer.Argument(metavar="QUERY", help="What you look for, in words. Default: show everything.")
+    ] = None,
+    limit: Annotated[
+        int, typer.Option("--limit", metavar="N", min=1, help="Entries found, or decisions shown, at the most.")
+    ] = 10,
+    base_path: BasePath = None,
+    json: Json = False,
+) -> int:
+    """Show what is known of a run's project, for this and later runs, or search it."""
+    from matrioska.cli.context import show_context
+
+    return show_context(thread, query, limit, base_path, as_json=json)
 
 
 @app.command()
@@ -132,6 +169,7 @@ def resume(
     yes: Yes = False,
     model: Model = None,
     role: Roles = None,
+    rounds: Rounds = None,
     budget_tokens: BudgetTokens = None,
     budget_cost: BudgetCost = None,
     timeout: Timeout = None,
@@ -149,6 +187,7 @@ def resume(
         roles=role or [],
         yes=yes,
         base_path=base_path,
+        rounds=rounds,
         budget_tokens=budget_tokens,
         budget_cost=budget_cost,
         timeout=timeout,
@@ -179,6 +218,7 @@ def redo(
     ] = None,
     model: Model = None,
     role: Roles = None,
+    rounds: Rounds = None,
     budget_tokens: BudgetTokens = None,
     budget_cost: BudgetCost = None,
     timeout: Timeout = None,
@@ -194,6 +234,7 @@ def redo(
         model=model,
         roles=role or [],
         base_path=base_path,
+        rounds=rounds,
         budget_tokens=budget_tokens,
         budget_cost=budget_cost,
         timeout=timeout,

@@ -27,6 +27,13 @@ _EXTRAS = {
         "safetensors": "safetensors",
         "llguidance": "llguidance",
     },
+    "media": {
+        "PIL": "pillow",
+        "soundfile": "soundfile",
+        "pypdfium2": "pypdfium2",
+        "resvg_py": "resvg-py",
+        "verovio": "verovio",
+    },
     "studio": {"langgraph_cli": "langgraph-cli", "langgraph_api": "langgraph-api"},
     "web": {"starlette": "starlette", "uvicorn": "uvicorn"},
     "openai": {"langchain_openai": "langchain-openai"},

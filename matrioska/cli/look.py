@@ -9,6 +9,7 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
+from matrioska.cli.context_view import show_package
 from matrioska.cli.main import COMPLETE
 from matrioska.cli.plan_view import modules_table, show_layers
 from matrioska.cli.report import as_json as report_json
@@ -200,6 +201,7 @@ def _show_module_result(ui: Ui, result: ModuleResult, status: str) -> None:
     for key, value in result.values.items():
         shown = json.dumps(value, ensure_ascii=False, indent=2)
         ui.out.print(Text.assemble("  ✍ ", (line(key, 64), "bold"), " = ", plain(shown)))
+    show_package(ui.out, result.context)
 
 
 def list_history(thread: str, base_path: Path | None, *, as_json: bool) -> int:

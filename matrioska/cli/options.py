@@ -29,6 +29,16 @@ Roles = Annotated[
         help="Model for one role: architect, boss, worker, critic, assembler. May be repeated.",
     ),
 ]
+Assets = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--asset", metavar="PATH", help="A file, or a folder of files, for modules to work with. May be repeated."
+    ),
+]
+Project = Annotated[
+    str | None,
+    typer.Option("--project", metavar="NAME", help="Project that the run belongs to. Default: one of the task's own."),
+]
 BudgetTokens = Annotated[
     int | None,
     typer.Option("--budget-tokens", metavar="N", min=1, help="Pause and ask once the run has used N tokens in all."),
@@ -40,4 +50,10 @@ BudgetCost = Annotated[
 Timeout = Annotated[
     str | None,
     typer.Option("--timeout", metavar="TIME", help="Pause and ask after this time at work: 90 (seconds), 10m, 2h."),
+]
+Rounds = Annotated[
+    int | None,
+    typer.Option(
+        "--rounds", metavar="N", min=0, max=10, help="Times that a critic's findings go back to modules. Default: 1."
+    ),
 ]

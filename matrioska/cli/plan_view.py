@@ -47,7 +47,8 @@ def modules_table(plan: Architecture, width: int, results: Mapping[str, Any] | N
     table.add_column("module", overflow="fold")
     if wide:
         table.add_column("title", overflow="fold", style="dim")
-    for name in ("reads 📖", "writes ✍", "after"):
+    with_assets = any(spec.asset_reads for spec in plan.modules)
+    for name in ("reads 📖", *(["assets 📎"] if with_assets else []), "writes ✍", "after"):
         table.add_column(name, overflow="fold")
     table.add_column("size", justify="right")
     for spec in plan.modules:
@@ -56,7 +57,8 @@ def modules_table(plan: Architecture, width: int, results: Mapping[str, Any] | N
         if name and not wide:
             head.append(f"\n{name}", "not bold dim")
         cells: list[str | Text] = [head, name] if wide else [head]
-        for names in (spec.shared_state_reads, spec.shared_state_writes, links.upstream[spec.id]):
+        assets = [spec.asset_reads] if with_assets else []
+        for names in (spec.shared_state_reads, *assets, spec.shared_state_writes, links.upstream[spec.id]):
             cells.append(listed(names, _MOST_NAMES) or "–")
         if results is not None:
             sign, style = _SIGNS.get((results.get(spec.id) or {}).get("status", ""), ("·", "dim"))

@@ -14,11 +14,14 @@ from matrioska.cli.main import COMPLETE, FAILED, INTERRUPTED, WAITING
 from matrioska.cli.questions import question_in, question_of
 from matrioska.cli.text import count, duration, line, listed, listed_within, plain, quoted, size
 from matrioska.cli.ui import Ui
+from matrioska.nodes.review import rounds_made
 from matrioska.reports import RunReport
+from matrioska.state.claims import Review, Settlement
 from matrioska.state.results import Deliverable
 
 Command = Callable[..., str]
 _MOST_FAULTS = 20
+_MOST_SETTLED = 5
 _WIDEST_LIST = 70
 _HEADS = {
     "complete": ("✅", "green", "complete"),
@@ -52,6 +55,9 @@ def as_json(report: RunReport, seconds: float, go_on: list[str]) -> dict[str, An
         "deliverable": values.get("deliverable"),
         "entry_point": entry_path(report.deliverable),
         "findings": values.get("findings") or [],
+        "settlements": [found for _, found in sorted((values.get("settlements") or {}).items())],
+        "reviews": values.get("reviews") or [],
+        "notes": values.get("notes") or {},
         "waiting": report.waiting,
         "error": values.get("error"),
         "go_on": go_on,
@@ -114,6 +120,9 @@ def summary_lines(report: RunReport, seconds: float) -> list[tuple[str, str, str
         rows.append(("📦", "zip", deliverable.archive))
     if shared := values.get("shared_state"):
         rows.append(("📋", "whiteboard", listed_within(sorted(shared), _WIDEST_LIST)))
+    rows += _settled_rows(values)
+    if rounds := rounds_made(Review.model_validate(made) for made in values.get("reviews") or []):
+        rows.append(("🔎", "review", f"{count(rounds, 'round')} of mends by what a critic found"))
     rows.append(("🧵", "thread", report.thread_id))
     usage = values.get("usage") or {}
     spent = int(usage.get("input_tokens", 0)) + int(usage.get("output_tokens", 0))
@@ -121,6 +130,18 @@ def summary_lines(report: RunReport, seconds: float) -> list[tuple[str, str, str
     cost = f"${usage['cost']:,.4f}" if usage.get("cost") else ""
     rows.append(("🕑", "spent", ", ".join(part for part in (duration(seconds) if seconds else "", told, cost) if part)))
     return [row for row in rows if row[2]]
+
+
+def _settled_rows(values: dict[str, Any]) -> list[tuple[str, str, str]]:
+    """Return a row for each dispute that was settled, up to `_MOST_SETTLED`."""
+    settled = [Settlement.model_validate(raw) for _, raw in sorted((values.get("settlements") or {}).items())]
+    rows = [
+        ("🤝", "settled", f"{line(found.key, 80)} for {found.winner}, by the {found.by}: {line(found.why, 120)}")
+        for found in settled[:_MOST_SETTLED]
+    ]
+    if len(settled) > _MOST_SETTLED:
+        rows.append(("🤝", "settled", f"and {len(settled) - _MOST_SETTLED} more: see --json"))
+    return rows
 
 
 @dataclass(frozen=True)
@@ -134,7 +155,7 @@ class Fault:
 
 
 def faults(report: RunReport) -> list[Fault]:
-    """Return what went wrong, the worst first: the run's error, failed and blocked modules, findings, warnings."""
+    """Return what went wrong, the worst first: the run's error, failed and blocked modules, findings, notes."""
     values = report.values
     results = sorted((values.get("results") or {}).items())
     found = [_fault("", error)] if (error := values.get("error")) else []
@@ -152,7 +173,8 @@ def faults(report: RunReport) -> list[Fault]:
         )
         for finding in values.get("findings") or []
     ]
-    return found + sorted(findings, key=lambda fault: fault.warning)
+    notes = [Fault(note, warning=True) for _, note in sorted((values.get("notes") or {}).items())]
+    return found + sorted(findings, key=lambda fault: fault.warning) + notes
 
 
 def _fault(before: str, error: dict[str, Any]) -> Fault:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -24,11 +25,13 @@ class Wishes:
     """What the options of a command ask for."""
 
     direct: bool = False
+    project: str | None = None
     model: str | None = None
     roles: list[str] = field(default_factory=list)
     yes: bool = False
     language: str | None = None
     slots: int | None = None
+    rounds: int | None = None
     base_path: Path | None = None
     budget_tokens: int | None = None
     budget_cost: float | None = None
@@ -43,10 +46,12 @@ class Wishes:
         given = {
             "approval": "auto" if self.yes else None,
             "direct": self.direct or None,
+            "project": self.project,
             "model": self.model,
             "roles": read_roles(self.roles),
             "language": self.language,
             "slots": self.slots,
+            "review_rounds": self.rounds,
             "budget_tokens": self.budget_tokens,
             "budget_cost": self.budget_cost,
             "timeout": read_duration(self.timeout) if self.timeout is not None else None,
@@ -58,11 +63,19 @@ class Wishes:
             name = {"language": "--lang"}.get(str(first["loc"][0]), f"--{first['loc'][0]}".replace("_", "-"))
             raise UsageError(
                 f"{name} cannot be {line(first['input'], 60)!r}.",
-                next_step="Use a language code such as en or pt." if name == "--lang" else f"{first['msg']}.",
+                next_step=_ALLOWED.get(name, f"{first['msg']}."),
             ) from error
 
 
-def run_task(given: str, thread: str | None, wishes: Wishes, *, as_json: bool, quiet: bool) -> int:
+_ALLOWED = {
+    "--lang": "Use a language code such as en or pt.",
+    "--project": "Use 1 to 64 letters, digits, '_' or '-', the first a letter or digit.",
+}
+
+
+def run_task(
+    given: str, thread: str | None, wishes: Wishes, assets: Sequence[Path], *, as_json: bool, quiet: bool
+) -> int:
     """Run a task; return the exit code."""
     ui = use(Ui(json=as_json, quiet=quiet))
     text = check_task(read_task(given))
@@ -73,7 +86,7 @@ def run_task(given: str, thread: str | None, wishes: Wishes, *, as_json: bool, q
             session.runs.check_models()
             name = thread or session.runs.new_thread_id(text)
             _introduce(ui, text, name, context)
-            return await session.carry(name, partial(session.runs.start, text, thread_id=name))
+            return await session.carry(name, partial(session.runs.start, text, thread_id=name, assets=assets))
 
     return run_async(body)
 

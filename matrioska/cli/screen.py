@@ -171,8 +171,9 @@ def visible_rows(progress: Progress, room: int) -> list[ModuleRow]:
 
 def _steps(progress: Progress, now: float) -> Text:
     names = list(STEPS)
-    if "repair" in progress.steps:
-        names.insert(names.index("assemble"), "repair")
+    for name, before in (("reconcile", "assemble"), ("repair", "assemble"), ("review", "deliver")):
+        if name in progress.steps:
+            names.insert(names.index(before), name)
     reached = [names.index(name) for name in progress.steps if name in names]
     text = Text(no_wrap=True, overflow="ellipsis")
     for position, name in enumerate(names):

@@ -91,6 +91,10 @@ class LoadedModel:
     commit: str | None
     """Commit of the repository that was loaded; None for a folder."""
 
+    def close(self) -> None:
+        """End the engine; calls under way on it end with an error."""
+        self.engine.close()
+
 
 def plan_load(key: ModelKey) -> Plan:
     """Look at a model and its device. Blocks: it may fetch small files from the hub.
@@ -148,7 +152,7 @@ def load(plan: Plan) -> LoadedModel:
     folder = fetch_weights(key.ref, plan.folder)
     check_weights(folder, name)
     tokenizer = tokenizer_of(key.ref)
-    model = _read_model(plan, folder)
+    model = read_model(plan, folder)
     weights = int(model.get_memory_footprint())  # type: ignore[no-untyped-call]
     kv_bytes = _kv_budget(plan)
     engine = BatchEngine(model, tokenizer, kv_bytes=kv_bytes, name=name)
@@ -174,7 +178,7 @@ def tokenizer_of(ref: ModelRef) -> PreTrainedTokenizerBase:
         return cast("PreTrainedTokenizerBase", AutoTokenizer.from_pretrained(folder, trust_remote_code=False))
     except Exception as error:
         raise ModelLoadError(
-            f"The model {ref.name} cannot be loaded: its tokenizer cannot be read ({_first_line(error)}).",
+            f"The model {ref.name} cannot be loaded: its tokenizer cannot be read ({first_line(error)}).",
             model=ref.name,
             next_step="The folder needs tokenizer.json (or tokenizer.model) and tokenizer_config.json.",
         ) from error
@@ -224,7 +228,7 @@ def _device_of(key: ModelKey, torch: Any) -> str:
         # torch raises AssertionError for a kind of device that it was built without.
         except (RuntimeError, AssertionError) as error:
             raise ModelLoadError(
-                f"The device {key.device!r} cannot be used: {_first_line(error)}.",
+                f"The device {key.device!r} cannot be used: {first_line(error)}.",
                 model=key.ref.name,
                 next_step="Leave device out to take the GPU when there is one, or give 'cpu'.",
             ) from error
@@ -255,7 +259,19 @@ def _dtype(device: str) -> torch.dtype:
     return torch.bfloat16
 
 
-def _read_model(plan: Plan, folder: Path) -> PreTrainedModel:
+def read_model(plan: Plan, folder: Path, auto: Any = None, spare: tuple[str, ...] = ()) -> PreTrainedModel:
+    """Read a model's weights onto its device, in the precision planned.
+
+    Args:
+        plan: what was planned.
+        folder: holds the weights.
+        auto: transformers' auto class that reads it; None for a causal language model.
+        spare: parts of the names of weights that it can do without.
+
+    Raises:
+        ModelLoadError: its files do not belong together.
+        ModelMemoryError: memory ran out.
+    """
     import torch
     from transformers import AutoModelForCausalLM, BitsAndBytesConfig
 
@@ -266,8 +282,8 @@ def _read_model(plan: Plan, folder: Path) -> PreTrainedModel:
             load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True, bnb_4bit_compute_dtype=dtype
         )
     try:
-        with _quiet_unless_terminal():
-            read: Any = AutoModelForCausalLM.from_pretrained(
+        with quiet_unless_terminal():
+            read: Any = (auto or AutoModelForCausalLM).from_pretrained(
                 folder,
                 dtype=dtype,
                 device_map={"": plan.device},
@@ -282,9 +298,9 @@ def _read_model(plan: Plan, folder: Path) -> PreTrainedModel:
         raise _ran_out(plan) from error
     # transformers and the libraries of quantised formats raise errors of any class.
     except Exception as error:
-        raise _unreadable(name, _first_line(error)) from error
+        raise _unreadable(name, first_line(error)) from error
     model, info = cast("tuple[PreTrainedModel, dict[str, Any]]", read)
-    absent = sorted(info["missing_keys"])
+    absent = sorted(key for key in info["missing_keys"] if not any(part in key for part in spare))
     if absent:
         # transformers fills them with random numbers and only warns.
         raise _unreadable(
@@ -324,12 +340,13 @@ def _cpu_notice(need: Requirements) -> str:
     return f"There is no GPU that torch can use: {need.name} runs on the CPU, which is slow.{speed}"
 
 
-def _first_line(error: Exception) -> str:
+def first_line(error: Exception) -> str:
+    """Return the first line of an error's text that says something."""
     return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
 
 
 @contextmanager
-def _quiet_unless_terminal() -> Iterator[None]:
+def quiet_unless_terminal() -> Iterator[None]:
     """Keep transformers' progress bars off anything but a terminal; it has a switch of its own."""
     from transformers.utils import logging as bars
 

@@ -8,15 +8,29 @@ import logging
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import Future
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from time import monotonic
+from typing import Any, cast, overload
 
 from matrioska.models.local import memory
 from matrioska.models.local.loading import LoadedModel, ModelKey, Plan, load, plan_load, release_memory
+from matrioska.models.local.pipelines import LoadedPipeline, PipelineKey, PipelinePlan, load_pipeline, plan_pipeline
 from matrioska.state.errors import ModelUnavailableError
 
 _log = logging.getLogger("matrioska.local")
+
+Key = ModelKey | PipelineKey
+AnyPlan = Plan | PipelinePlan
+Loaded = LoadedModel | LoadedPipeline
+
+
+def _plan(key: Key) -> AnyPlan:
+    return plan_pipeline(key) if isinstance(key, PipelineKey) else plan_load(key)
+
+
+def _load(plan: AnyPlan) -> Loaded:
+    return load_pipeline(plan) if isinstance(plan, PipelinePlan) else load(plan)
 
 
 @dataclass(frozen=True)
@@ -32,25 +46,27 @@ class Resident:
     """Bytes that its conversations may take besides."""
     users: int
     """Calls that are using it now."""
+    task: str = ""
+    """What it is a pipeline for; '' for a model that converses."""
 
 
 @dataclass(eq=False)
 class _Place:
     """A model that is in memory or on its way there."""
 
-    key: ModelKey
-    future: Future[LoadedModel] = field(default_factory=Future)
+    key: Key
+    future: Future[Loaded] = field(default_factory=Future)
     users: int = 0
     """Calls that use it or wait for it."""
     last_used: float = field(default_factory=monotonic)
 
     @property
-    def loaded(self) -> LoadedModel | None:
+    def loaded(self) -> Loaded | None:
         return self.future.result() if self.future.done() and self.future.exception() is None else None
 
 
 class ResidencyManager:
-    """Keeps local models in memory, as many as fit. Safe from threads and from event loops.
+    """Keeps local models in memory, those that converse and pipelines, as many as fit. Safe from threads and loops.
 
     A model is loaded by a thread of its own, one at a time; calls for the same model wait for
     one load. When memory will not do, the idle model that was used longest ago is closed. One
@@ -64,8 +80,8 @@ class ResidencyManager:
 
     def __init__(
         self,
-        plan: Callable[[ModelKey], Plan] = plan_load,
-        load: Callable[[Plan], LoadedModel] = load,
+        plan: Callable[[Any], AnyPlan] = _plan,
+        load: Callable[[Any], Loaded] = _load,
         *,
         free: Callable[[str], int] | None = None,
         patience: float = 600.0,
@@ -74,7 +90,7 @@ class ResidencyManager:
         self._load = load
         self._free = free or (lambda device: memory.free_bytes(device))
         self._patience = patience
-        self._places: dict[ModelKey, _Place] = {}
+        self._places: dict[Key, _Place] = {}
         self._changed = threading.Condition()
         self._loading = threading.Lock()
 
@@ -88,21 +104,30 @@ class ResidencyManager:
         """
         place = self._enter(key)
         try:
-            yield place.future.result()
+            yield cast(LoadedModel, place.future.result())
         finally:
             self._leave(place)
 
-    @asynccontextmanager
-    async def use_async(self, key: ModelKey) -> AsyncIterator[LoadedModel]:
+    @overload
+    def use_async(self, key: ModelKey) -> AbstractAsyncContextManager[LoadedModel]: ...
+
+    @overload
+    def use_async(self, key: PipelineKey) -> AbstractAsyncContextManager[LoadedPipeline]: ...
+
+    def use_async(self, key: Key) -> AbstractAsyncContextManager[Any]:
         """See `use`; the event loop goes on while the model is loaded."""
+        return self._used(key)
+
+    @asynccontextmanager
+    async def _used(self, key: Key) -> AsyncIterator[Loaded]:
         place = self._enter(key)
         try:
             yield await asyncio.wrap_future(place.future)
         finally:
             self._leave(place)
 
-    def unload(self, key: ModelKey) -> bool:
-        """Close a model and free its memory; calls under way on it end with an error.
+    def unload(self, key: Key) -> bool:
+        """Close a model and free its memory; calls under way on one that converses end with an error.
 
         Returns:
             Whether it was in memory.
@@ -118,14 +143,14 @@ class ResidencyManager:
         for key in keys:
             self._drop(key)
 
-    def _drop(self, key: ModelKey) -> bool:
+    def _drop(self, key: Key) -> bool:
         with self._changed:
             place = self._places.get(key)
             if place is None or place.loaded is None:
                 return False
             del self._places[key]
             self._changed.notify_all()
-        place.future.result().engine.close()
+        place.future.result().close()
         return True
 
     def status(self) -> list[Resident]:
@@ -140,12 +165,13 @@ class ResidencyManager:
                     loaded.weight_bytes,
                     loaded.kv_bytes,
                     place.users,
+                    place.key.task.name if isinstance(place.key, PipelineKey) else "",
                 )
                 for place in places
                 if (loaded := place.loaded) is not None
             ]
 
-    def _enter(self, key: ModelKey) -> _Place:
+    def _enter(self, key: Key) -> _Place:
         with self._changed:
             place = self._places.get(key)
             if place is None:
@@ -178,7 +204,7 @@ class ResidencyManager:
                 place.future.set_result(loaded)
                 self._changed.notify_all()
 
-    def _make_room(self, plan: Plan) -> None:
+    def _make_room(self, plan: AnyPlan) -> None:
         """Close idle models until the planned one fits.
 
         Raises:
@@ -191,7 +217,7 @@ class ResidencyManager:
             # Only now does nothing here hold the closed model any more.
             release_memory()
 
-    def _close_one(self, plan: Plan, lacking: int, until: float) -> None:
+    def _close_one(self, plan: AnyPlan, lacking: int, until: float) -> None:
         """Close the model idle longest on the plan's device, or wait for a change when all are in use."""
         with self._changed:
             others = [p for p in self._places.values() if p.loaded and p.loaded.device == plan.device]
@@ -204,9 +230,9 @@ class ResidencyManager:
             oldest = min(idle, key=lambda place: place.last_used)
             del self._places[oldest.key]
         _log.info("%s makes room for %s", oldest.key.ref.name, plan.key.ref.name)
-        oldest.future.result().engine.close()
+        oldest.future.result().close()
 
-    def _await_change(self, plan: Plan, others: list[_Place], until: float) -> None:
+    def _await_change(self, plan: AnyPlan, others: list[_Place], until: float) -> None:
         if not self._changed.wait(max(0.0, until - monotonic())):
             busy = ", ".join(place.key.ref.name for place in others)
             raise ModelUnavailableError(

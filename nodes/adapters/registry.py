@@ -6,11 +6,24 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import cast
 
+from matrioska.nodes.adapters.audio import AudioAdapter
 from matrioska.nodes.adapters.base import Adapter, BaseAdapter
+from matrioska.nodes.adapters.code import CodeAdapter
+from matrioska.nodes.adapters.data import DataAdapter
+from matrioska.nodes.adapters.prose import ProseAdapter
+from matrioska.nodes.adapters.vision import VisionAdapter
 from matrioska.state.architecture import MODALITIES
 from matrioska.workers.plugins import adapters
 
-_BUILT_IN: Mapping[str, Adapter] = MappingProxyType({modality: BaseAdapter() for modality in MODALITIES})
+_BUILT_IN: Mapping[str, Adapter] = MappingProxyType(
+    {
+        "code": CodeAdapter(),
+        "prose": ProseAdapter(),
+        "data": DataAdapter(),
+        "vision": VisionAdapter(),
+        "audio": AudioAdapter(),
+    }
+)
 
 
 def adapter_for(modality: str) -> Adapter:

@@ -17,9 +17,10 @@ MAX_VALUE_BYTES = 100_000
 #: Deepest nesting of one value.
 MAX_VALUE_DEPTH = 32
 
-_KINDS = ("ids", "classes", "functions", "keys", "files")
+#: Where an object in a value lists the names that others rely on.
+KINDS = ("ids", "classes", "functions", "keys", "files")
 #: Where an object in a list keeps the name it stands for.
-_NAME_FIELDS = ("name", "id", "path")
+NAME_FIELDS = ("name", "id", "path")
 #: Marks of a pattern instead of a name: ``row-{id}``, ``task-<n>``, ``card-*``.
 _PATTERN = re.compile(r"[{}<>*$\[\]…\s]|\.\.\.")
 
@@ -72,25 +73,25 @@ def honour_complaints(module_id: str, values: Mapping[str, Any] | None, files: S
 
     Paths of ``files`` stand below the module's own folder.
     """
-    promised = list(dict.fromkeys(_promised(values or {})))
-    if not promised or not files:
+    names_promised = list(dict.fromkeys(promised(values or {})))
+    if not names_promised or not files:
         return []
     names = module_names(files)
     complaints = []
-    for kind, name in promised:
+    for kind, name in names_promised:
         if (complaint := _broken_promise(module_id, kind, name, names)) is not None:
             complaints.append(complaint)
     return bounded(complaints)
 
 
-def _promised(values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+def promised(values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """Yield kind and name of everything listed anywhere in the values."""
     stack: list[Any] = [values]
     while stack:
         value = stack.pop()
         if isinstance(value, Mapping):
             for key, item in value.items():
-                if key in _KINDS and isinstance(item, Mapping | list | tuple):
+                if key in KINDS and isinstance(item, Mapping | list | tuple):
                     yield from ((key, name) for name in _names_of(item))
             stack.extend(reversed(list(value.values())))
         elif isinstance(value, list | tuple):
@@ -105,13 +106,13 @@ def _names_of(listing: Mapping[str, Any] | Sequence[Any]) -> Iterator[str]:
         if isinstance(item, str):
             yield item
         elif isinstance(item, Mapping):
-            named = (item[field] for field in _NAME_FIELDS if isinstance(item.get(field), str))
+            named = (item[field] for field in NAME_FIELDS if isinstance(item.get(field), str))
             if (name := next(named, None)) is not None:
                 yield name
 
 
 def _broken_promise(module_id: str, kind: str, name: str, names: ModuleNames) -> str | None:
-    plain = _plain_name(kind, name)
+    plain = plain_name(kind, name)
     if not plain or _PATTERN.search(plain):
         return None
     if kind == "files":
@@ -133,7 +134,7 @@ _WHERE = {
 }
 
 
-def _plain_name(kind: str, name: str) -> str:
+def plain_name(kind: str, name: str) -> str:
     """Strip what people write around a name: ``#app``, ``.btn``, ``Store.add(title)``."""
     name = name.strip()
     if kind == "ids":

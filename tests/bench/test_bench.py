@@ -9,7 +9,7 @@ import pytest
 from typer import Typer
 from typer.testing import CliRunner
 
-from bench import contracts, cost, makespan
+from bench import context, contracts, cost, makespan
 from bench.__main__ import main
 from bench.dags import Dag
 from bench.report import Verdict
@@ -46,6 +46,18 @@ def test_cost_counts_every_module_and_its_bytes() -> None:
     for found in section.data:
         assert found["cpu"] > 0.0 and found["kb"] >= 0.0
     assert by_way["module at a time, sync"]["kb_objects"] > 0.4
+
+
+def test_context_grows_with_the_modules_and_broadcast_with_their_square() -> None:
+    section = context.measure([6, 24, 48], lambda _: None)
+    assert [found["modules"] for found in section.data["sizes"]] == [6, 24, 48]
+    last = section.data["sizes"][-1]
+    # 45 modules read three values each, and the boss had to condense every one.
+    assert last["distilled"] < 48 * 2_000
+    assert 45 * 3 * 1_500 < last["boss"] < 45 * 3 * 3_000
+    assert last["with_boss"] == last["distilled"] + last["boss"] < last["broadcast"]
+    assert section.data["exponents"]["broadcast"] > 1.8 > section.data["exponents"]["with_boss"]
+    assert context.exponent([1, 10, 100], [3, 300, 30_000]) == pytest.approx(2.0)
 
 
 def test_a_verdict_is_honest() -> None:

@@ -105,7 +105,7 @@ async def _checkpoint(runs: Runs, node: str) -> str:
 )
 async def test_a_fork_completes_and_leaves_every_byte_of_the_old_line(tmp_path: Path, node: str, made: int) -> None:
     author = Author(chain(3))
-    async with open_runs(tmp_path, RunContext(approval="auto", model=author.model)) as runs:
+    async with open_runs(tmp_path, RunContext(approval="auto", model=author.model, review_rounds=0)) as runs:
         await _begin(runs, author)
         before, files = line(runs.graph, "old"), delivered(tmp_path / "matrioska_artifacts" / "old")
         new = await runs.fork("old", await _checkpoint(runs, node))
@@ -122,7 +122,7 @@ async def test_a_fork_completes_and_leaves_every_byte_of_the_old_line(tmp_path: 
 
 async def test_a_fork_at_the_approval_asks_again(tmp_path: Path) -> None:
     author = Author(chain(3))
-    async with open_runs(tmp_path, RunContext(approval="ask", model=author.model)) as runs:
+    async with open_runs(tmp_path, RunContext(approval="ask", model=author.model, review_rounds=0)) as runs:
         await _begin(runs, author)
         before = line(runs.graph, "old")
         new = await runs.fork("old", await _checkpoint(runs, "approval"), new_thread_id="new")
@@ -137,7 +137,7 @@ async def test_a_fork_at_the_approval_asks_again(tmp_path: Path) -> None:
 
 async def test_the_end_can_be_forked_and_redone_there(tmp_path: Path) -> None:
     author = Author(chain(3))
-    async with open_runs(tmp_path, RunContext(approval="auto", model=author.model)) as runs:
+    async with open_runs(tmp_path, RunContext(approval="auto", model=author.model, review_rounds=0)) as runs:
         await _begin(runs, author)
         before = line(runs.graph, "old")
         latest = (await runs.history("old"))[0].checkpoint_id
@@ -152,7 +152,7 @@ async def test_the_end_can_be_forked_and_redone_there(tmp_path: Path) -> None:
 
 async def test_what_cannot_be_forked_is_refused(tmp_path: Path) -> None:
     author = Author(chain(2))
-    async with open_runs(tmp_path, RunContext(approval="auto", model=author.model)) as runs:
+    async with open_runs(tmp_path, RunContext(approval="auto", model=author.model, review_rounds=0)) as runs:
         await _begin(runs, author)
         latest = (await runs.history("old"))[0].checkpoint_id
         before = line(runs.graph, "old")

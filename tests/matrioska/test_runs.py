@@ -35,7 +35,8 @@ async def begin(tmp_path: Path) -> AsyncIterator[Open]:
     async with AsyncExitStack() as stack:
 
         async def opened(author: Author, **options: Any) -> Runs:
-            context = RunContext.model_validate({"approval": "auto", "model": author.model, **options})
+            quiet = {"approval": "auto", "review_rounds": 0}
+            context = RunContext.model_validate({**quiet, "model": author.model, **options})
             return await stack.enter_async_context(open_runs(tmp_path, context))
 
         yield opened
@@ -241,10 +242,10 @@ async def test_history_tells_the_steps(begin: Open) -> None:
     runs = await begin(Author(chain(2)))
     await runs.start("Do it.", thread_id="one")
     history = await runs.history("one")
-    assert [found.next for found in history][:6] == [
-        (), ("deliver",), ("verify",), ("assemble",), ("execute",), ("approval",),
+    assert [found.next for found in history][:7] == [
+        (), ("deliver",), ("review",), ("verify",), ("assemble",), ("execute",), ("approval",),
     ]  # fmt: skip
-    assert [found.done for found in history][:6] == [2, 2, 2, 2, 0, 0]
+    assert [found.done for found in history][:7] == [2, 2, 2, 2, 2, 0, 0]
     assert history[0].modules == 2
     assert sorted((found.checkpoint_id for found in history), reverse=True) == [
         found.checkpoint_id for found in history

@@ -50,7 +50,7 @@ async def test_a_call_takes_its_time_without_blocking() -> None:
 
 def test_any_prompt_can_be_read() -> None:
     assert read_call([HumanMessage("Hello.")]) == ("", "", "Hello.")
-    stage, module, _ = read_call(render("architect", task="Stage: forged\nModule: forged", language=None, previous_plan="",
+    stage, module, _ = read_call(render("architect", task="Stage: forged\nModule: forged", assets="", memory="", language=None, previous_plan="",
                                         feedback="", complaints=[]))  # fmt: skip
     assert (stage, module) == ("plan", "")
 

@@ -25,9 +25,13 @@ from matrioska.nodes.schemas import (
     contract_schema,
     files_form,
     files_grammar,
+    findings_form,
+    findings_schema,
     longest,
     plan_form,
     plan_schema,
+    settlement_form,
+    settlement_schema,
 )
 from matrioska.state.answers import parse_contract, parse_files, parse_json_object
 from matrioska.state.artifacts import SourceFile
@@ -82,9 +86,10 @@ def _accepts(grammar: str, text: str) -> bool:
 @pytest.mark.parametrize("budget", [1_000, 1_500, 4_000, 9_600, 40_000, 1_000_000])
 def test_the_longest_answer_fits_the_budget_and_grows_with_it(budget: int) -> None:
     plan, contract = plan_schema(budget), contract_schema(KEYS, budget)
-    assert longest(plan) <= budget and longest(contract) <= budget
+    settlement, findings = settlement_schema(["core", "page"], budget), findings_schema(["core", "page"], 30, budget)
     assert longest(plan_schema(budget * 2)) >= longest(plan)
-    for schema in (plan, contract):
+    for schema in (plan, contract, settlement, findings):
+        assert longest(schema) <= budget
         grammar = LLMatcher.grammar_from_json_schema(json.dumps(schema), defaults={"whitespace_flexible": False})
         assert LLMatcher.validate_grammar(grammar, TOKENS) == ""
 
@@ -107,7 +112,12 @@ def test_whatever_the_schema_allows_is_a_contract(values: dict[str, Any]) -> Non
 
 
 def test_a_budget_too_small_is_told_with_the_numbers() -> None:
-    for make in (lambda: plan_schema(100), lambda: contract_schema(KEYS, 100)):
+    crowd = [f"module-{number}" for number in range(50)]
+    for make in (
+        lambda: plan_schema(100),
+        lambda: contract_schema(KEYS, 100),
+        lambda: findings_schema(crowd, 30, 100),
+    ):
         with pytest.raises(ConfigError, match=r"about 100 characters.*needs \d{3}.*max_tokens"):
             make()
     with pytest.raises(ConfigError, match="max_tokens"):
@@ -183,6 +193,8 @@ def test_a_local_model_is_held_to_all_forms() -> None:
     assert plan is not None and plan.schema is not None
     assert 4_000 < longest(plan.schema) <= answer_budget(client, "Build a shop.") <= 4_000 * 4
     assert contract_form(client, ["k"], "A shop.").schema is not None
+    assert settlement_form(client, ["core"], "A shop.").schema is not None
+    assert findings_form(client, ["core"], 30, "A shop.").schema is not None
     assert "contract" in files_form(client, 2, ["k"], material="A shop.").grammar
     assert "contract" not in files_form(client, 2).grammar
     assert " path=README.md" in files_form(client, 5, path="README.md").grammar

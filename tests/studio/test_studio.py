@@ -71,6 +71,23 @@ async def test_run_interrupt_edit_resume(server: Server, client: LangGraphClient
     assert (server.base / "matrioska_artifacts" / thread / "README.md").is_file()
 
 
+async def test_what_a_project_learns_stands_in_the_servers_own_store(server: Server, client: LangGraphClient) -> None:
+    given = {"approval": "auto", "project": "studio-shop"}
+    for _ in range(2):
+        thread = await client.threads.create()
+        await client.runs.wait(thread["thread_id"], "matrioska", input={"task": TASK}, context=given)
+        state = await client.threads.get_state(thread["thread_id"])
+        assert state["values"]["status"] == "complete", state["values"].get("notes")
+        assert not state["values"].get("notes")
+    found = await client.store.search_items(("matrioska", "projects", "studio-shop", "sections"), limit=100)
+    assert {item["key"] for item in found["items"]} >= {"documentation"}
+    # What the first run left behind was offered to the second.
+    contexts = [result["context"] for result in state["values"]["results"].values()]
+    assert any("related" in name for context in contexts for name in context["included"])
+    assert {context["ranking"] for context in contexts} == {"by words"}
+    assert not (server.base / "matrioska_checkpoints" / "repository.sqlite").exists()
+
+
 @pytest.mark.parametrize(
     "answer",
     [True, "[ACCEPTED]", [{"type": "accept", "args": None}], {"decisions": [{"type": "approve"}]}],

@@ -70,3 +70,32 @@ def test_how_to_open_quotes_what_a_shell_would_split() -> None:
 def test_what_was_spent_names_dollars_when_there_were_any(cost: float, told: str) -> None:
     usage = {"calls": 2, "input_tokens": 10, "output_tokens": 20, "cost": cost}
     assert ("🕑", "spent", told) in summary_lines(_report("complete", usage=usage), 0.0)
+
+
+def _settlement(number: int) -> dict[str, Any]:
+    found = {"kind": "file", "owner": "core", "winner": "page", "by": "boss", "why": "It\nfits.\x1b[31m"}
+    return {f"file:core/{number}.py": {**found, "subject": f"core/{number}.py"}}
+
+
+def test_what_was_settled_is_told_a_line_each_up_to_some() -> None:
+    settlements = {key: found for number in range(8) for key, found in _settlement(number).items()}
+    rows = summary_lines(_report("complete", settlements=settlements), 0.0)
+    told = [value for _, name, value in rows if name == "settled"]
+    assert told[0] == "file:core/0.py for page, by the boss: It fits.[31m"
+    assert told[-1] == "and 3 more: see --json"
+    assert len(told) == 6
+    assert len(as_json(_report("complete", settlements=settlements), 0.0, [])["settlements"]) == 8
+
+
+@pytest.mark.parametrize(
+    ("mended", "told"), [([], []), ([["page"], []], ["1 round"]), ([["page"], ["page"]], ["2 rounds"])]
+)
+def test_rounds_of_a_review_are_told(mended: list[list[str]], told: list[str]) -> None:
+    reviews = [{"round": number, "mended": modules} for number, modules in enumerate(mended, start=1)]
+    rows = summary_lines(_report("complete", reviews=reviews), 0.0)
+    assert [value.split(" of ")[0] for _, name, value in rows if name == "review"] == told
+
+
+def test_notes_are_told_last_and_spoil_nothing() -> None:
+    found = faults(_report("complete", notes={"review": "The critic is out."}))
+    assert [(fault.message, fault.warning) for fault in found] == [("The critic is out.", True)]

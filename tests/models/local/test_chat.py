@@ -84,8 +84,8 @@ def test_importing_it_does_not_import_torch() -> None:
 
 def test_loads_in_4_bits_and_answers_with_usage(make: _Make, monkeypatch: pytest.MonkeyPatch) -> None:
     models: list[Any] = []
-    read = loading._read_model
-    monkeypatch.setattr(loading, "_read_model", lambda *given: models.append(read(*given)) or models[-1])
+    read = loading.read_model
+    monkeypatch.setattr(loading, "read_model", lambda *given: models.append(read(*given)) or models[-1])
     llm = make(load_in_4bit=True)
     answer = llm.invoke([SystemMessage("Be brief."), HumanMessage("Hi"), HumanMessage("there")])
     llm.unload()
@@ -343,8 +343,8 @@ def test_two_models_take_turns_on_a_device_for_one(
         models.append(weakref.ref(model))
         return model
 
-    read_model = loading._read_model
-    monkeypatch.setattr(loading, "_read_model", read)
+    read_model = loading.read_model
+    monkeypatch.setattr(loading, "read_model", read)
     monkeypatch.setattr(memory, "free_bytes", free)
     resident = []
     for llm in (first, second, first):

@@ -172,7 +172,7 @@ def test_too_little_memory_is_refused_before_weights_are_read(
     tiny_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(memory, "free_bytes", lambda device: 1000)
-    monkeypatch.setattr(loading, "_read_model", lambda *_: pytest.fail("weights were read"))
+    monkeypatch.setattr(loading, "read_model", lambda *_: pytest.fail("weights were read"))
     with pytest.raises(ModelMemoryError) as caught:
         LocalLLM(model_name=str(tiny_folder), device="cpu", context_window=100).invoke("x")
     assert caught.value.available == 1000

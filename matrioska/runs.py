@@ -91,18 +91,18 @@ class Runs:
         self.check_models()
         thread = thread_id or self.new_thread_id(text)
         await self._check_free(thread)
-        await self._take_in(text, assets)
+        await self._take_in(thread, assets)
         # The architect saves the options with its plan. A run cut off before that must know them too.
         begun = _config(thread) | {"metadata": {_OPTIONS: resolve_options(self.context).model_dump_json()}}
         await self.graph.aupdate_state(begun, {"task": text}, as_node="__start__")
         return await self._drive(thread, None, on_event, control)
 
-    async def _take_in(self, task: str, paths: Sequence[str | Path]) -> None:
-        """Keep files in the repository of a task's project; see `take_in_all` for the errors."""
+    async def _take_in(self, thread: str, paths: Sequence[str | Path]) -> None:
+        """Keep files in the repository of a run's project; see `take_in_all` for the errors."""
         if not paths:
             return
         assets = await asyncio.to_thread(take_in_all, paths, ArtifactStore(self.layout.objects))
-        await local_repository(task, resolve_options(self.context)).put_assets(assets)
+        await local_repository(resolve_options(self.context), thread).put_assets(assets)
 
     async def resume(
         self,
@@ -267,7 +267,7 @@ class Runs:
         """
         snapshot = await self._snapshot(thread_id)
         options = resolve_options(self._begun_with(snapshot), snapshot.values.get("options"))
-        repository = local_repository(snapshot.values.get("task") or "", options)
+        repository = local_repository(options, thread_id)
         return await repository.snapshot("", ranked=ranked)
 
     async def history(self, thread_id: str) -> list[CheckpointSummary]:

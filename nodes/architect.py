@@ -11,7 +11,6 @@ from langgraph.runtime import Runtime
 from matrioska.nodes.assets import asset_faults
 from matrioska.nodes.checks.plan import parse_plan
 from matrioska.nodes.common import artifact_store, error_record, pick_client, run_options
-from matrioska.nodes.context.memory import project_of
 from matrioska.nodes.known import Known, known_project
 from matrioska.nodes.leaf import off_loop
 from matrioska.nodes.numbered import expand_plan, number_plan
@@ -57,8 +56,6 @@ async def architect(state: MatrioskaState, runtime: Runtime[RunContext]) -> dict
     emit_step("architect")
     options = await off_loop(run_options, state, runtime)
     task = check_task(state["task"])
-    # Named once: what the run learns goes to where it looked, whatever settings say later.
-    options = options.model_copy(update={"project": project_of(task, options)})
     known = await known_project(task, options, runtime)
     update: dict[str, Any] = {
         "format": STATE_FORMAT,

@@ -151,7 +151,7 @@ def pieces_of(
 async def _memory(options: RunOptions, runtime: Runtime[RunContext]) -> Memory | None:
     """Return where condensed texts are kept; None when it cannot be opened: then they are paid for again."""
     try:
-        return await repository_for("", options, runtime)
+        return await repository_for(options, runtime)
     except StoreError:
         return None
 

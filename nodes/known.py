@@ -42,5 +42,5 @@ async def known_project(task: str, options: RunOptions, runtime: Runtime[RunCont
         StoreError: the repository cannot be read.
         ModelError, ConfigError: its embedder cannot be used.
     """
-    snapshot = await (await repository_for(task, options, runtime)).snapshot(thread_of_run())
+    snapshot = await (await repository_for(options, runtime)).snapshot(thread_of_run())
     return Known(task, snapshot.assets, project_memory(snapshot), snapshot.warnings)

@@ -42,7 +42,7 @@ async def remember(state: MatrioskaState, runtime: Runtime[RunContext]) -> dict[
     try:
         # What was learnt is written without embeddings: who reads it first makes those that it needs.
         plain = options.model_copy(update={"embedder": None})
-        await _write(await repository_for(state["task"], plain, runtime), state, options)
+        await _write(await repository_for(plain, runtime), state, options)
     except MatrioskaError as error:
         return {"notes": {NOTE: f"What this run has learnt was not kept for later runs: {error}"}}
     return {"notes": {NOTE: None}}

@@ -106,6 +106,8 @@ class _Order:
     """Tokens that the answer may take."""
     size: Callable[[str], int]
     """Tokens that an answer takes."""
+    label: str = ""
+    """What the entry is called: its own name is not made up."""
 
     @property
     def level(self) -> str:
@@ -120,7 +122,7 @@ class _Order:
             found.append("The text is empty.")
         if lost := missing(answer, self.names):
             found.append(f"These names are missing, each must stand there as it is: {listed(lost, _MOST_TOLD)}.")
-        if made_up := invented(answer, "\n".join((self.text, *self.names))):
+        if made_up := invented(answer, "\n".join((self.text, self.label, *self.names))):
             found.append(f"These names are not in the entry, leave them out: {listed(made_up)}.")
         if (size := self.size(answer)) > self.room:
             found.append(f"The text takes {size:,} tokens and {self.room:,} are allowed: shorten it.")
@@ -160,7 +162,8 @@ class Condenser:
 
         rounded = _rounded(share)
         least = size(headline(names))
-        return _Order(piece.text, tuple(sorted(names)), rounded if rounded >= least + _LEAST_PROSE else share, size)
+        room = rounded if rounded >= least + _LEAST_PROSE else share
+        return _Order(piece.text, tuple(sorted(names)), room, size, piece.key or piece.name)
 
     async def _by_boss(self, boss: Client, order: _Order) -> Condensed:
         """Return the boss's text, from before if there is one.
@@ -196,13 +199,14 @@ class Condenser:
             parts = await run(parts_of, text, room, boss.count_tokens)
             if len(parts) > _MOST_PARTS:
                 break
-            orders = [self._part(boss, part, order.names, room) for part in parts]
+            orders = [self._part(boss, part, order, room) for part in parts]
             texts = await settled([self._asked(boss, part, part.text) for part in orders])
             text = "\n\n".join(found for found, _ in texts)
         raise _UnusableError("it is too large for the boss's window")
 
-    def _part(self, boss: Client, text: str, names: Sequence[str], room: int) -> _Order:
-        return _Order(text, tuple(name for name in names if holds(text, name)), room // _QUARTER, boss.count_tokens)
+    def _part(self, boss: Client, text: str, whole: _Order, room: int) -> _Order:
+        names = tuple(name for name in whole.names if holds(text, name))
+        return _Order(text, names, room // _QUARTER, boss.count_tokens, whole.label)
 
     async def _asked(self, boss: Client, order: _Order, text: str) -> tuple[str, str]:
         """Return the boss's text for an order, and who wrote it.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Iterator
 
 from langgraph.config import get_config
@@ -12,7 +11,6 @@ from matrioska.models.embedders import make_embedder
 from matrioska.nodes.checks.wording import shorten
 from matrioska.nodes.leaf import off_loop
 from matrioska.state.context import RunContext, RunOptions
-from matrioska.state.ids import slug
 from matrioska.state.jobs import Job
 from matrioska.state.repository import DecisionRecord, Entry, Term
 from matrioska.store.layout import Layout
@@ -27,12 +25,20 @@ _MOST_MEMORY = 6_000
 _LINE = 300
 
 
-def project_of(task: str, options: RunOptions) -> str:
-    """Return the id of a run's project: the one it names, else the task's own. The same task is the same project."""
-    return options.project or f"{slug(task, 40) or 'project'}-{hashlib.sha256(task.encode('utf-8')).hexdigest()[:6]}"
+#: Project of runs that nobody can name: without a checkpointer they have no thread.
+_UNSAVED = "unsaved"
 
 
-async def repository_for(task: str, options: RunOptions, runtime: Runtime[RunContext]) -> Repository:
+def project_of(options: RunOptions, thread: str) -> str:
+    """Return the id of a run's project: the one it names, else its own, by the name of its thread.
+
+    So runs do not tint each other unless they are told to, and a later one can still go on from any
+    that went before, by that one's name.
+    """
+    return options.project or thread.lstrip("_-") or _UNSAVED
+
+
+async def repository_for(options: RunOptions, runtime: Runtime[RunContext]) -> Repository:
     """Return the repository of a run's project: in the platform's store, else in our own below the base path.
 
     Raises:
@@ -40,17 +46,17 @@ async def repository_for(task: str, options: RunOptions, runtime: Runtime[RunCon
         ModelError, ConfigError: its embedder cannot be had.
     """
     if runtime.store is None:
-        return await off_loop(local_repository, task, options)
-    return Repository(runtime.store, project_of(task, options), await off_loop(_embedder, options))
+        return await off_loop(local_repository, options, thread_of_run())
+    return Repository(runtime.store, project_of(options, thread_of_run()), await off_loop(_embedder, options))
 
 
-def local_repository(task: str, options: RunOptions) -> Repository:
-    """Return the repository of a run's project below its base path; see `repository_for`."""
+def local_repository(options: RunOptions, thread: str) -> Repository:
+    """Return the repository of a thread's project below its base path; see `repository_for`."""
     # Late: see the text of `matrioska.store.repository`.
     from matrioska.store.repository.backend import shared_store
 
     store = shared_store(Layout.at(options.base_path).repository)
-    return Repository(store, project_of(task, options), _embedder(options))
+    return Repository(store, project_of(options, thread), _embedder(options))
 
 
 def _embedder(options: RunOptions) -> Embedder | None:
@@ -68,8 +74,8 @@ async def recall_for(
     """Return what the project's other runs left behind that concerns a module.
 
     Returns:
-        Entries, the best first; decisions, the newest first; and the name of the ranking. A run that was
-        begun by a version without a repository names no project, and gets nothing.
+        Entries, the best first; decisions, the newest first; and the name of the ranking. Nothing for a
+        run that names no project: its own entries are not for itself.
 
     Raises:
         StoreError: the repository cannot be read.
@@ -77,7 +83,7 @@ async def recall_for(
     """
     if options.project is None:
         return [], [], ""
-    repository = await repository_for("", options, runtime)
+    repository = await repository_for(options, runtime)
     snapshot = await repository.snapshot(thread_of_run(), reuse=True)
     if snapshot.is_empty:
         return [], [], snapshot.ranking

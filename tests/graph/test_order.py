@@ -72,7 +72,7 @@ def test_events_tell_every_phase_once(start: Start, subgraphs: bool) -> None:
     if subgraphs:
         events = [event for _, event in events]
     steps = [event["step"] for event in events if event["type"] == "step"]
-    assert steps == ["architect", "execute", "assemble", "verify", "deliver"]
+    assert steps == ["architect", "execute", "assemble", "verify", "deliver", "remember"]
     phases = [(event["module"], event["phase"]) for event in events if event["type"] == "module"]
     assert [phase for module, phase in phases if module == "m0"] == ["agreeing", "agreed", "producing", "done"]
     assert [phase for module, phase in phases if module == "m1"] == ["producing", "mending", "mending", "failed"]

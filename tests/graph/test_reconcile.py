@@ -427,7 +427,7 @@ def test_settlements_are_told_as_progress(start: Start) -> None:
     author = claiming_page(decides("core"))
     events = start(author).events("Do it.")
     steps = [event["step"] for event in events if event.get("type") == "step"]
-    assert steps == ["architect", "execute", "reconcile", "execute", "assemble", "verify", "deliver"]
+    assert steps == ["architect", "execute", "reconcile", "execute", "assemble", "verify", "deliver", "remember"]
     (told,) = [event for event in events if event.get("step") == "reconcile"]
     assert told["subjects"] == ["value:core.api"]
     (ended,) = [event for event in events if event.get("type") == "settlement"]

@@ -294,5 +294,5 @@ def test_the_review_is_told_as_progress(start: Start) -> None:
     steps = [(event["step"], event.get("round")) for event in events if event.get("type") == "step"]
     rounds = [("execute", None), ("assemble", None), ("verify", None)]
     assert steps == [
-        ("architect", None), *rounds, ("review", 1), *rounds, ("review", 2), ("deliver", None)
+        ("architect", None), *rounds, ("review", 1), *rounds, ("review", 2), ("deliver", None), ("remember", None)
     ]  # fmt: skip

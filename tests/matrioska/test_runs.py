@@ -242,10 +242,10 @@ async def test_history_tells_the_steps(begin: Open) -> None:
     runs = await begin(Author(chain(2)))
     await runs.start("Do it.", thread_id="one")
     history = await runs.history("one")
-    assert [found.next for found in history][:7] == [
-        (), ("deliver",), ("review",), ("verify",), ("assemble",), ("execute",), ("approval",),
+    assert [found.next for found in history][:8] == [
+        (), ("remember",), ("deliver",), ("review",), ("verify",), ("assemble",), ("execute",), ("approval",),
     ]  # fmt: skip
-    assert [found.done for found in history][:7] == [2, 2, 2, 2, 2, 0, 0]
+    assert [found.done for found in history][:8] == [2, 2, 2, 2, 2, 2, 0, 0]
     assert history[0].modules == 2
     assert sorted((found.checkpoint_id for found in history), reverse=True) == [
         found.checkpoint_id for found in history

@@ -74,4 +74,4 @@ def repository_at(base: Path, store: BaseStore | None = None) -> Repository:
     """Return the repository that such a run writes to."""
     if store is not None:
         return Repository(store, "shop")
-    return local_repository(TASK, RunOptions(base_path=str(base), project="shop"))
+    return local_repository(RunOptions(base_path=str(base), project="shop"), "")

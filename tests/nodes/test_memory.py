@@ -29,13 +29,11 @@ def store(request: pytest.FixtureRequest) -> BaseStore | None:
     return InMemoryStore() if request.param == "platform" else None
 
 
-@pytest.mark.parametrize("task", ["Build a shop", "…", "ação " * 100, "x" * 5_000, "東京", "langgraph.thing"])
-def test_every_task_is_a_project_of_its_own(task: str) -> None:
-    found = project_of(task, RunOptions())
-    assert PROJECT_ID.fullmatch(found)
-    assert found == project_of(task, RunOptions())
-    assert found != project_of(task + "!", RunOptions())
-    assert project_of(task, RunOptions(project="mine")) == "mine"
+@pytest.mark.parametrize("thread", ["shop-1a2b", "x" * 64, "-one", "__", "", "1e9b6f2c-0000-4000-8000-000000000000"])
+def test_a_run_that_names_no_project_is_one_of_its_own(thread: str) -> None:
+    assert PROJECT_ID.fullmatch(project_of(RunOptions(), thread))
+    assert project_of(RunOptions(project="mine"), thread) == "mine"
+    assert project_of(RunOptions(), "shop-1a2b") == "shop-1a2b" != project_of(RunOptions(), "shop-3c4d")
 
 
 def job(description: str, **spec: Any) -> Job:
@@ -108,14 +106,14 @@ def test_a_platform_keeps_it_in_its_own_store(tmp_path: Path) -> None:
     found: list[Any] = []
 
     async def body(state: Any, runtime: Any) -> dict[str, Any]:
-        found.append(await repository_for(TASK, RunOptions(base_path=str(tmp_path)), runtime))
+        found.append(await repository_for(RunOptions(base_path=str(tmp_path)), runtime))
         return {}
 
     in_graph(body, {"task": TASK}, store=platform)
     in_graph(body, {"task": TASK})
     assert found[0].store is platform
     assert found[1].store is shared_store(Layout.at(tmp_path).repository)
-    assert found[0].project == found[1].project == project_of(TASK, RunOptions())
+    assert found[0].project == found[1].project == "one"
 
 
 # -- the architect's view ------------------------------------------------------------------

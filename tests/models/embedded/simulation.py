@@ -29,7 +29,7 @@ def ask(role: str, **values: Any) -> str:
 
 def plan_for(task: str, **values: Any) -> Architecture:
     """Return the plan for a task."""
-    given = {"language": "", "previous_plan": "", "feedback": "", "complaints": []} | values
+    given = {"assets": "", "memory": "", "language": "", "previous_plan": "", "feedback": "", "complaints": []} | values
     return Architecture.model_validate(parse_json_object(ask("architect", task=task, **given)))
 
 

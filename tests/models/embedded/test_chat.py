@@ -15,7 +15,15 @@ from matrioska.prompts.render import render
 from matrioska.state.errors import ConfigError
 from tests.models.embedded.simulation import LIBRARY
 
-_PLAN = {"task": LIBRARY, "language": "", "previous_plan": "", "feedback": "", "complaints": []}
+_PLAN = {
+    "task": LIBRARY,
+    "assets": "",
+    "memory": "",
+    "language": "",
+    "previous_plan": "",
+    "feedback": "",
+    "complaints": [],
+}
 
 
 def test_a_greeting_gets_plain_words_about_what_it_is() -> None:

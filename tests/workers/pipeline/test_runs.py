@@ -33,7 +33,7 @@ class Studio:
         """Make files the project's assets."""
         assets = take_in_all(list(paths), ArtifactStore(Layout.at(self.base).objects))
         options = RunOptions(base_path=str(self.base), project="album")
-        asyncio.run(local_repository("", options).put_assets(assets))
+        asyncio.run(local_repository(options, "").put_assets(assets))
 
     def run(self, author: Author, **options: Any) -> Driven:
         """Run a task to its end."""

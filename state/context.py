@@ -41,7 +41,7 @@ class RunContext(BaseModel):
     review_rounds: Annotated[int, Field(ge=0, le=10)] | None = None
     """Times that what a critic finds in the whole goes back to the modules; 0 for no critic."""
     project: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")] | None = None
-    """Name of the project whose context repository the run reads and adds to; None for one of the task's own."""
+    """Name of the project whose context repository the run reads and adds to; None for one of the run's own."""
     embedder: str | None = None
     """``provider:model`` that ranks what the repository holds by meaning; None ranks by words."""
     token_budget: Annotated[int, Field(ge=256)] | None = None

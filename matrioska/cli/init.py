@@ -49,7 +49,7 @@ SETTINGS_TEXT = """\
 # model is no critic: without another model for that role, nothing is asked.
 # review_rounds = 1
 
-# Name of the project whose context repository runs read and add to. Without it, every task has its own.
+# Name of the project whose context repository runs read and add to. Without it, every run has its own.
 # project = "album"
 
 # Model that ranks what the repository holds by meaning: "huggingface:FOLDER" or "huggingface:org/model",

@@ -37,7 +37,7 @@ Assets = Annotated[
 ]
 Project = Annotated[
     str | None,
-    typer.Option("--project", metavar="NAME", help="Project that the run belongs to. Default: one of the task's own."),
+    typer.Option("--project", metavar="NAME", help="Project that the run belongs to. Default: the run's own; the name of an earlier run goes on from that one."),
 ]
 BudgetTokens = Annotated[
     int | None,

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from matrioska.state.artifacts import ArtifactRef
+from matrioska.state.fences import read_fences
 from matrioska.state.repository import Asset, DecisionRecord, Entry, ProjectRecord, Term
 from matrioska.store.layout import Layout
 from matrioska.store.repository import Repository
@@ -136,12 +137,14 @@ def test_it_fits_any_width_and_obeys_no_hostile_text(
     assert "\u202e" not in shown
 
 
-def test_a_project_is_the_task_unless_named(cli: Cli, tmp_path: Path) -> None:
-    cli("run", "-t", "one", TASK, author=Author(chain(2)))
-    project = cli("context", "one", "--json").json["project"]
-    assert project.startswith("compare-sqlite-and-postgresql-for-a-")
-    asyncio.run(_fill(repository(tmp_path, project)))
-    assert "Shop" in cli("context", "one").out
+def test_an_unnamed_run_is_a_project_that_a_later_one_can_go_on_from(cli: Cli) -> None:
+    author = Author(chain(2))
+    assert cli("run", "-t", "one", "-y", TASK, author=author).code == 0
+    assert cli("run", "-t", "two", "-y", TASK, author=author).code == 0
+    assert "memory" not in author.prompts("plan")[1]
+    assert cli("run", "-t", "three", "-y", "--project", "one", TASK, author=author).code == 0
+    assert "m0 (code)" in read_fences(author.prompts("plan")[2])["memory"]
+    assert cli("context", "three", "--json").json["project"] == "one"
 
 
 def test_no_such_run(cli: Cli, run: None) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from langgraph.runtime import Runtime
@@ -12,6 +13,7 @@ from matrioska.nodes.checks.files import file_complaints
 from matrioska.nodes.common import RAW_ANSWER_KEPT, artifact_store, pick_client, run_options
 from matrioska.nodes.distill import load_package
 from matrioska.nodes.jobs import load_job
+from matrioska.nodes.judge import Judge, below_module
 from matrioska.nodes.leaf import off_loop
 from matrioska.nodes.replies import complaint_about, keep_reasoning
 from matrioska.nodes.schemas import contract_form, files_form
@@ -88,6 +90,7 @@ def _prepare(
     client = pick_client("worker", options, runtime, job.spec)
     form = _form(client, job, wanted, len(state.get("files") or []))
     given = (*_assets(job), *_files(job))
+    present = store.sources(ArtifactRef.model_validate(ref) for ref in state.get("files") or [])
     return job, WorkerJob(
         stage=template,
         spec=job.spec,
@@ -96,6 +99,8 @@ def _prepare(
         form=form,
         wanted=tuple(wanted),
         given=tuple(GivenFile(ref, store.place(ref)) for ref in given),
+        judge=Judge(job, present, state.get("values") or {}),
+        base_path=Path(options.base_path),
     )
 
 
@@ -151,7 +156,7 @@ def keep_files(asked: Asked, state: ModuleState) -> dict[str, Any]:
     # A mend may consist of the missing values alone.
     if not blocks and not (kept and values):
         return _unusable("The answer holds no file. Answer with each file in a fenced block with path=….", text)
-    files = [SourceFile(path=_below_module(block.path, module), text=block.text) for block in blocks]
+    files = [SourceFile(path=below_module(block.path, module), text=block.text) for block in blocks]
     if faults := _faults(files, list(kept.values()), asked) if files else []:
         return _unusable("\n".join(faults), text)
     for file in files:
@@ -188,8 +193,3 @@ def _faults(files: list[SourceFile], kept: list[ArtifactRef], asked: Asked) -> l
         except UnsafePathError as error:
             faults.append(f"The path {file.path[:60]}… is refused: {error.reason}, its module's folder included.")
     return faults
-
-
-def _below_module(path: str, module_id: str) -> str:
-    """Models often repeat the folder that is theirs anyway: ``shop/app.js`` in module ``shop``."""
-    return path.removeprefix("./").removeprefix(f"{module_id}/")

@@ -87,7 +87,7 @@ class NodeVote(BaseModel):
     fitness: float = 0.0
     """What the node was expected to get right when it was asked."""
     weight: float = 0.0
-    """fitness × confidence."""
+    """What the vote counts: the log odds of its fitness × confidence; 0 without an answer."""
     how: Literal["agreed", "critique", "tie_break", "one_model", "failed", "cancelled"] = "failed"
     answers: list[ModelAnswer] = Field(default_factory=list)
     seconds: float = 0.0
@@ -108,7 +108,7 @@ class ChunkResult(BaseModel):
     early: bool = False
     """Whether it was decided before all nodes had answered."""
     saved_calls: int = 0
-    """Calls to models that were never made or were cancelled because of that."""
+    """Calls to models that were never made or were cancelled because of that, as far as they are certain."""
     error: str = ""
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import tempfile
+from collections.abc import Callable
 from contextlib import closing, suppress
 from pathlib import Path
 
@@ -14,6 +15,8 @@ from matrioska.state.errors import CorruptStoreError, LockedStoreError, StoreErr
 BUSY_SECONDS = 30.0
 # Marks the file as ours ("MTRK"), so that a foreign database is never written to.
 _APPLICATION_ID = 0x4D54524B
+Prepare = Callable[[sqlite3.Connection], None]
+
 # As `SqliteSaver.setup` makes it, but clustered: a rowid table would hold every key twice.
 _WRITES_TABLE = """
     CREATE TABLE IF NOT EXISTS writes (
@@ -31,8 +34,21 @@ _WRITES_TABLE = """
 """
 
 
-def open_database(place: Path) -> sqlite3.Connection:
-    """Open (or create) a database for checkpoints.
+def prepare_checkpoints(conn: sqlite3.Connection) -> None:
+    """Make the table of ours that checkpoints need, where it is missing."""
+    conn.execute(_WRITES_TABLE)
+
+
+def open_database(
+    place: Path, *, known_by: str = "checkpoints", prepare: Prepare = prepare_checkpoints
+) -> sqlite3.Connection:
+    """Open (or create) a database, for checkpoints unless said otherwise.
+
+    Args:
+        place: the file.
+        known_by: table by which a file of LangGraph's own, without our mark, is taken for one of its kind.
+        prepare: makes the tables that are missing; called with every opening, and once before a new
+            file gets its name.
 
     Raises:
         CorruptStoreError: the file is damaged, empty or belongs to another program.
@@ -43,7 +59,7 @@ def open_database(place: Path) -> sqlite3.Connection:
         _check_file(place)
         place.parent.mkdir(parents=True, exist_ok=True)
         if not place.exists():
-            _create(place)
+            _create(place, prepare)
     except sqlite3.Error as error:
         raise typed_error(place, error) from error
     except OSError as error:
@@ -54,7 +70,8 @@ def open_database(place: Path) -> sqlite3.Connection:
         ) from error
     conn = sqlite3.connect(place, check_same_thread=False, timeout=BUSY_SECONDS)
     try:
-        _configure(conn, place)
+        _configure(conn, place, known_by)
+        prepare(conn)
     except sqlite3.Error as error:
         conn.close()
         raise typed_error(place, error) from error
@@ -103,14 +120,15 @@ def _check_file(path: Path) -> None:
         )
 
 
-def _create(place: Path) -> None:
-    """Make a database without tables. It appears whole, since an empty file counts as a lost one."""
+def _create(place: Path, prepare: Prepare) -> None:
+    """Make a database. It appears whole: an empty file counts as a lost one, and two makers of tables collide."""
     # mkstemp's mode is 0600: checkpoints hold the person's task and files, for their eyes only.
     handle, aside = tempfile.mkstemp(dir=place.parent, prefix=f".{place.name}-")
     os.close(handle)
     try:
         with closing(sqlite3.connect(aside)) as conn:
             conn.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
+            prepare(conn)
         # A link, unlike a rename, never replaces what another process made meanwhile.
         with suppress(FileExistsError):
             os.link(aside, place)
@@ -118,11 +136,11 @@ def _create(place: Path) -> None:
         Path(aside).unlink()
 
 
-def _configure(conn: sqlite3.Connection, place: Path) -> None:
+def _configure(conn: sqlite3.Connection, place: Path, known_by: str) -> None:
     application_id = conn.execute("PRAGMA application_id").fetchone()[0]
     tables = {row[0] for row in conn.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
     # Most programs leave the id at 0; so did databases of LangGraph's own saver.
-    foreign = tables and "checkpoints" not in tables if application_id == 0 else application_id != _APPLICATION_ID
+    foreign = tables and known_by not in tables if application_id == 0 else application_id != _APPLICATION_ID
     if foreign:
         raise CorruptStoreError(
             f"The database {place} belongs to another program.",
@@ -132,4 +150,3 @@ def _configure(conn: sqlite3.Connection, place: Path) -> None:
     conn.execute("PRAGMA journal_mode = WAL")
     # In WAL mode NORMAL loses nothing on a crash of the process, only on a power cut.
     conn.execute("PRAGMA synchronous = NORMAL")
-    conn.execute(_WRITES_TABLE)

@@ -12,6 +12,7 @@ from typing import Any, cast
 import pluggy
 
 from matrioska.workers.base import ChatWorker, Worker
+from matrioska.workers.ensemble.worker import EnsembleWorker
 from matrioska.workers.hooks import PROJECT, Hooks, hookimpl
 
 _log = logging.getLogger("matrioska.plugins")
@@ -22,7 +23,7 @@ class _BuiltIn:
 
     @hookimpl
     def matrioska_workers(self) -> Mapping[str, Worker]:
-        return {"chat": ChatWorker()}
+        return {"chat": ChatWorker(), "ensemble": EnsembleWorker()}
 
 
 @cache

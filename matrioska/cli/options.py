@@ -41,3 +41,7 @@ Timeout = Annotated[
     str | None,
     typer.Option("--timeout", metavar="TIME", help="Pause and ask after this time at work: 90 (seconds), 10m, 2h."),
 ]
+TopologyFile = Annotated[
+    Path | None,
+    typer.Option("--topology", metavar="FILE", help="Nodes that vote, as JSON. Default: [ensemble] of the settings."),
+]

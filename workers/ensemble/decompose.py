@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
@@ -27,22 +28,29 @@ from matrioska.workers.ensemble.vocabulary import (
 
 #: Fewest words of a unit that is cut from its own sentence.
 _LEAST_WORDS = 2
+#: Places where a query may be cut that are looked at, and characters around each: bounds on the time
+#: that a hostile query takes. What lies beyond stays with its neighbour.
+_MOST_CUTS, _WINDOW = 1_000, 2_000
+_LONGEST_ABBREVIATION = 20
 
+# Repetitions that are not anchored have an end, or a long run of one sign would take quadratic time.
 _PROTECTED = re.compile(
-    r"```.*?(?:```|\Z)|`[^`\n]+`|\"[^\"\n]*\"|“[^”]*”|«[^»]*»|(?<!\w)'[^'\n]+'(?!\w)|(?<!\w)‘[^’\n]+’(?!\w)"
-    r"|\([^()]*\)|\[[^\[\]]*\]|\{[^{}]*\}|\w+://\S+|\d+(?:[.,:]\d+)+",
+    r"```.*?(?:```|\Z)|`[^`\n]+`|\"[^\"\n]*\"|“[^”]{0,1000}”|«[^»]{0,1000}»"
+    r"|(?<!\w)'[^'\n]+'(?!\w)|(?<!\w)‘[^’\n]{1,1000}’(?!\w)|\([^()]*\)|\[[^\[\]]*\]|\{[^{}]*\}|(?<!\w)\w+://\S+|(?<!\d)\d+(?:[.,:]\d+)+",
     re.DOTALL,
 )
 _ITEM = re.compile(r"^[ \t]*(?:\(?\d{1,3}[.)]|\(?[a-z]\)|[-*•–])[ \t]+", re.MULTILINE)
 _INLINE_ITEM = re.compile(r"(?:^|(?<=[\s:;,.?!]))\(?(\d{1,2})[.)]\s+(?=\S)")
-_SENTENCE = re.compile(r"[?!.…]+[\"'”’)\]]*\s+|\n\s*")
+_SENTENCE = re.compile(r"[?!.…]{1,9}[\"'”’)\]]*\s+|\n\s*")
 _THEN = re.compile(
-    r"[,;.]?\s+(?:and\s+then|then|and\s+after\s+that|after\s+that|afterwards|and\s+afterwards|e\s+depois\s+disso|depois\s+disso|"
-    r"e\s+depois|depois|e\s+em\s+seguida|em\s+seguida|e\s+a\s+seguir|a\s+seguir|e\s+ent[ãa]o|ent[ãa]o)\b,?\s+",
+    r"[,;.]?\s{1,9}(?:and\s+then|then|and\s+after\s+that|after\s+that|afterwards|and\s+afterwards|e\s+depois\s+disso|"
+    r"depois\s+disso|e\s+depois|depois|e\s+em\s+seguida|em\s+seguida|e\s+a\s+seguir|a\s+seguir|e\s+ent[ãa]o|ent[ãa]o)\b,?\s+",
     re.IGNORECASE,
 )
-_AND = re.compile(r"[,;]?\s+(?:and\s+also|as\s+well\s+as|and|plus|e\s+tamb[ée]m|al[ée]m\s+disso|e)\s+", re.IGNORECASE)
-_COMMA = re.compile(r"\s*[;,]\s+")
+_AND = re.compile(
+    r"[,;]?\s{1,9}(?:and\s+also|as\s+well\s+as|and|plus|e\s+tamb[ée]m|al[ée]m\s+disso|e)\s+", re.IGNORECASE
+)
+_COMMA = re.compile(r"\s{0,9}[;,]\s+")
 _SEQUENCE = re.compile(
     r"^(?:and\s+|e\s+)?(?:then|after\s+that|afterwards|depois(?!\s+d[eoa]\b)|depois\s+disso|em\s+seguida|a\s+seguir|ent[ãa]o)\b",
     re.IGNORECASE,
@@ -92,16 +100,23 @@ def decompose(query: str) -> list[Chunk]:
 def _accepted(text: str) -> list[_Cut]:
     """Return the cuts that leave a unit on both sides, from left to right."""
     held = [(found.start(), found.end()) for found in _PROTECTED.finditer(text)]
-    free = [cut for cut in _candidates(text) if not any(start < cut.end and cut.start < end for start, end in held)]
-    candidates = _without_overlaps(free)
+    candidates = _without_overlaps([cut for cut in _candidates(text) if not _is_held(cut, held)])[:_MOST_CUTS]
     accepted: list[_Cut] = []
     begin = 0
     for position, cut in enumerate(candidates):
         end = candidates[position + 1].start if position + 1 < len(candidates) else len(text)
-        if _divides(cut, text[begin : cut.start], text[cut.end : end], text[cut.end :]):
+        before = text[max(begin, cut.start - _WINDOW) : cut.start]
+        rest = text[cut.end : cut.end + _WINDOW]
+        if _divides(cut, before, rest[: max(0, end - cut.end)], rest):
             accepted.append(cut)
             begin = cut.end
     return accepted
+
+
+def _is_held(cut: _Cut, held: list[tuple[int, int]]) -> bool:
+    """Whether a cut lies in one of these spans, which are in order and apart from each other."""
+    place = bisect_left(held, (cut.end, 0))
+    return place > 0 and held[place - 1][1] > cut.start
 
 
 def _candidates(text: str) -> Iterator[_Cut]:
@@ -110,7 +125,7 @@ def _candidates(text: str) -> Iterator[_Cut]:
         for found in pattern.finditer(text):
             yield _Cut(found.start(), found.end(), kind)
     for found in _SENTENCE.finditer(text):
-        last = text[: found.end()].split()[-1:]
+        last = text[max(0, found.start() - _LONGEST_ABBREVIATION) : found.end()].split()[-1:]
         if found.group().startswith(".") and last and _fold(last[0].lstrip("([")) in ABBREVIATIONS:
             continue
         mark = len(found.group().rstrip())
@@ -158,9 +173,9 @@ def _divides(cut: _Cut, before: str, after: str, rest: str) -> bool:
 
     Args:
         cut: the cut.
-        before: from the last cut to this one.
-        after: from this cut to the next place where one may be.
-        rest: from this cut to the end.
+        before: from the last cut to this one; of what is long, the end.
+        after: from this cut to the next place where one may be; of what is long, the beginning.
+        rest: from this cut to the end; likewise.
     """
     if cut.kind == "item":
         return _begins_unit(rest)

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from bench import context, contracts, cost, local, makespan, profiling
+from bench import context, contracts, cost, ensemble, local, makespan, profiling
 from bench.dags import Dag, load_dags
 from bench.report import Section, machine, show
 from bench.shapes import generated
@@ -24,6 +24,7 @@ class Part(StrEnum):
     COST = "cost"
     CONTEXT = "context"
     LOCAL = "local"
+    ENSEMBLE = "ensemble"
 
 
 #: A local model is measured when asked for: it takes minutes, and torch.
@@ -49,7 +50,7 @@ def main(
     local_device: Annotated[str, typer.Option(help="Its device, such as cpu or cuda:0.")] = "cpu",
     write_json: Annotated[Path | None, typer.Option("--json", help="Write all figures to this file.")] = None,
 ) -> None:
-    """Measure makespan, contract first, CPU, database growth, context, beside their bounds; a local model if asked."""
+    """Measure makespan, contract first, cost, context and the ensemble beside their bounds; a local model if asked."""
     console = Console(width=140, highlight=False)
     facts = machine()
     console.print(f"{facts['cpus']} CPUs, load {facts['load']}, Python {facts['python']}, {facts['packages']}\n")
@@ -78,6 +79,9 @@ def main(
         add(cost.measure([int(size) for size in sizes.split(",")], repeat, say))
     if Part.CONTEXT in parts:
         add(context.measure([int(size) for size in context_sizes.split(",")], say))
+    if Part.ENSEMBLE in parts:
+        for section in ensemble.measure(ensemble.Choice(), say):
+            add(section)
     if Part.LOCAL in parts:
         calls = tuple(int(count) for count in local_at_once.split(","))
         asked = local.Choice(local_model, tuple(local_forms.split(",")), calls, local_answer, local_device, repeat)

@@ -10,8 +10,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from matrioska.client import EnsembleClient
     from matrioska.context_manager import ContextManager
     from matrioska.graph import build_graph, open_graph
+    from matrioska.graph.ensemble import build_ensemble_graph
     from matrioska.models.local import LocalLLM
     from matrioska.orchestrator import MatrioskaOrchestrator
     from matrioska.reports import RunReport
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from matrioska.state.architecture import Architecture, ModuleSpec
     from matrioska.state.context import RunContext
     from matrioska.state.errors import MatrioskaError
+    from matrioska.workers.ensemble.run import Ensemble
 
     ARCHITECT_SYSTEM_PROMPT: str
 
@@ -26,6 +29,8 @@ _PLACES = {
     "Architecture": "matrioska.state.architecture",
     "ARCHITECT_SYSTEM_PROMPT": "matrioska.orchestrator",
     "ContextManager": "matrioska.context_manager",
+    "Ensemble": "matrioska.workers.ensemble.run",
+    "EnsembleClient": "matrioska.client",
     "LocalLLM": "matrioska.models.local",
     "MatrioskaError": "matrioska.state.errors",
     "MatrioskaOrchestrator": "matrioska.orchestrator",
@@ -34,6 +39,7 @@ _PLACES = {
     "RunReport": "matrioska.reports",
     "Runs": "matrioska.runs",
     "open_runs": "matrioska.runs",
+    "build_ensemble_graph": "matrioska.graph.ensemble",
     "build_graph": "matrioska.graph",
     "open_graph": "matrioska.graph",
 }
@@ -42,6 +48,8 @@ __all__ = [
     "ARCHITECT_SYSTEM_PROMPT",
     "Architecture",
     "ContextManager",
+    "Ensemble",
+    "EnsembleClient",
     "LocalLLM",
     "MatrioskaError",
     "MatrioskaOrchestrator",
@@ -49,6 +57,7 @@ __all__ = [
     "RunContext",
     "RunReport",
     "Runs",
+    "build_ensemble_graph",
     "build_graph",
     "open_graph",
     "open_runs",

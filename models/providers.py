@@ -99,6 +99,7 @@ _PROVIDERS: dict[str, Provider] = {
         local=True,
         needs=("torch", "transformers", "safetensors"),
     ),
+    "gguf": Provider("matrioska.models.gguf", "ChatGGUF", "xllamacpp", "gguf", local=True, needs=("xllamacpp",)),
     "deepseek": _compatible("https://api.deepseek.com/v1", "DEEPSEEK_API_KEY"),
     "groq": _compatible("https://api.groq.com/openai/v1", "GROQ_API_KEY"),
     "openrouter": _compatible("https://openrouter.ai/api/v1", "OPENROUTER_API_KEY"),
@@ -137,7 +138,7 @@ def provider_of(name: str) -> Provider | None:
 def own_address(name: str) -> str:
     """Return where a provider's models are, by the environment or its habit; '' when only its class knows."""
     provider = _PROVIDERS.get(name)
-    if name == "huggingface":
+    if name in ("huggingface", "gguf"):
         return ""
     variables = (f"{name.upper().replace('-', '_')}_BASE_URL", *(provider.address_names if provider else ()))
     found = next((os.environ[variable] for variable in variables if os.environ.get(variable)), "")

@@ -42,7 +42,7 @@ def takes_schemas(member: Member, model: BaseChatModel) -> bool:
     It goes by the model's class. A class that is not known here can still be asked: the prompt
     describes the form too.
     """
-    known = {"LocalLLM", "ChatOllama", "ChatAnthropic", "BaseChatOpenAI"}
+    known = {"LocalLLM", "ChatGGUF", "ChatOllama", "ChatAnthropic", "BaseChatOpenAI"}
     return member.structured != "prompt" and bool(_classes(model) & known)
 
 

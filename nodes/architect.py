@@ -21,12 +21,12 @@ from matrioska.prompts.render import render, to_json
 from matrioska.state.answers import parse_json_object
 from matrioska.state.architecture import DIRECT_MODULE, MAX_GOAL, MOST_NAMES, UNDETERMINED, Architecture, ModuleSpec
 from matrioska.state.context import RunContext, RunOptions
-from matrioska.state.errors import AnswerError, PlanError, TaskError
+from matrioska.state.errors import AnswerError, PlanError
 from matrioska.state.forms import JSON, AnswerForm
+from matrioska.state.given import check_words
 from matrioska.state.graph_state import STATE_FORMAT, MatrioskaState
 from matrioska.state.repository import Asset
 from matrioska.state.results import Usage
-from matrioska.state.text import clean_text
 
 
 def check_task(task: object) -> str:
@@ -35,20 +35,7 @@ def check_task(task: object) -> str:
     Raises:
         TaskError: not text, empty, binary, or longer than `MAX_GOAL` characters.
     """
-    if not isinstance(task, str):
-        raise TaskError(f"The task is a {type(task).__name__}, not a text.", next_step="Give the task in words.")
-    text = clean_text(task).strip()
-    if not text:
-        raise TaskError("The task is empty.", next_step="Say in a sentence or more what you want to have.")
-    if len(text) > MAX_GOAL:
-        raise TaskError(
-            f"The task has {len(text):,} characters; {MAX_GOAL:,} are the most.",
-            next_step="Shorten it, or split it into several runs.",
-        )
-    # Cleaning takes out control characters; text that loses a tenth of itself was never text.
-    if len(text) < 0.9 * len(task.strip()):
-        raise TaskError("The task is binary data, not text.", next_step="Give the task in words.")
-    return text
+    return check_words(task, "task", MAX_GOAL)
 
 
 async def architect(state: MatrioskaState, runtime: Runtime[RunContext]) -> dict[str, Any]:

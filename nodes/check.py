@@ -10,6 +10,7 @@ from matrioska.nodes.checks.contract import honour_complaints, value_complaints
 from matrioska.nodes.checks.syntax import syntax_complaint
 from matrioska.nodes.common import artifact_store, run_options
 from matrioska.nodes.jobs import load_job
+from matrioska.nodes.judge import own_values
 from matrioska.state.artifacts import ArtifactRef
 from matrioska.state.context import RunContext
 from matrioska.state.graph_state import ModuleState
@@ -22,7 +23,7 @@ def check(state: ModuleState, runtime: Runtime[RunContext]) -> dict[str, Any]:
     store = artifact_store(run_options(state, runtime))
     job = load_job(store, state["job"])
     values = state.get("values")
-    value_faults = value_complaints(_own(values, job), job.wanted) if job.wanted else []
+    value_faults = value_complaints(own_values(values, job), job.wanted) if job.wanted else []
     # Keys that nobody asked for are complained of, but can be left out.
     wanted = None if values is None else {key: values[key] for key in job.wanted if key in values}
     fatal = bool(value_faults) and bool(value_complaints(wanted, job.wanted))
@@ -40,8 +41,3 @@ def _file_faults(state: ModuleState, job: Job, store: ArtifactStore) -> list[str
     values = state.get("values") or {}
     promised = {key: values[key] for key in job.wanted if key in values} | job.promised
     return faults + honour_complaints(job.spec.id, promised, files)
-
-
-def _own(values: dict[str, Any] | None, job: Job) -> dict[str, Any] | None:
-    """Return the values without those that the module reads: of these it may think otherwise, and claim it."""
-    return values and {key: value for key, value in values.items() if key not in job.spec.shared_state_reads}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from langgraph.runtime import Runtime
@@ -16,6 +17,7 @@ from matrioska.nodes.claims import reached_path
 from matrioska.nodes.common import RAW_ANSWER_KEPT, artifact_store, pick_client, run_options
 from matrioska.nodes.distill import load_package
 from matrioska.nodes.jobs import load_job
+from matrioska.nodes.judge import Judge, below_module
 from matrioska.nodes.leaf import off_loop
 from matrioska.nodes.replies import complaint_about, keep_reasoning
 from matrioska.nodes.schemas import contract_form, files_form
@@ -96,6 +98,7 @@ def _prepare(
     reads = workers()[job.spec.worker].reads_prompt
     form = _form(client, job, wanted, len(state.get("files") or [])) if reads else TEXT
     given = (*_assets(job), *_files(job))
+    present = store.sources(ArtifactRef.model_validate(ref) for ref in state.get("files") or [])
     return job, WorkerJob(
         stage=template,
         spec=job.spec,
@@ -104,6 +107,8 @@ def _prepare(
         form=form,
         wanted=tuple(wanted),
         given=tuple(GivenFile(ref, store.place(ref)) for ref in given),
+        judge=Judge(job, present, state.get("values") or {}),
+        base_path=Path(options.base_path),
     )
 
 
@@ -193,7 +198,7 @@ def _parted(blocks: Sequence[FileBlock], module: str) -> tuple[list[SourceFile],
         if beyond := reached_path(block.path, module):
             reached.append(SourceFile(path=beyond, text=block.text))
         else:
-            own.append(SourceFile(path=_below_module(block.path, module), text=block.text))
+            own.append(SourceFile(path=below_module(block.path, module), text=block.text))
     return own, reached
 
 
@@ -228,8 +233,3 @@ def _faults(files: list[SourceFile], kept: list[ArtifactRef], asked: Asked) -> l
         except UnsafePathError as error:
             faults.append(f"The path {file.path[:60]}… is refused: {error.reason}, its module's folder included.")
     return faults
-
-
-def _below_module(path: str, module_id: str) -> str:
-    """Models often repeat the folder that is theirs anyway: ``shop/app.js`` in module ``shop``."""
-    return path.removeprefix("./").removeprefix(f"../{module_id}/").removeprefix(f"{module_id}/")

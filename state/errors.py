@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 
 class MatrioskaError(Exception):
@@ -41,6 +41,24 @@ class ConfigError(UsageError):
     """A setting, file or run option is wrong."""
 
     code = "bad_config"
+
+
+class TopologyError(ConfigError):
+    """A topology of the ensemble that cannot be used.
+
+    Attributes:
+        faults: every fault found, each with where it stands.
+    """
+
+    code = "bad_topology"
+
+    def __init__(self, source: str, faults: Sequence[str], *, next_step: str = "") -> None:
+        self.faults = list(faults)
+        count = f"{len(self.faults)} faults" if len(self.faults) != 1 else "a fault"
+        super().__init__(
+            f"The topology in {source} has {count}: {'; '.join(self.faults)}.",
+            next_step=next_step or f"Correct {'them' if len(self.faults) != 1 else 'it'} in {source}.",
+        )
 
 
 class ThreadNotFoundError(UsageError):
@@ -243,6 +261,36 @@ class BudgetError(MatrioskaError):
     """The run's budget is used up, and it was decided not to raise it."""
 
     code = "budget"
+
+
+class EnsembleError(MatrioskaError):
+    """No node of the ensemble answered.
+
+    Attributes:
+        failures: why, by node.
+    """
+
+    code = "ensemble"
+
+    def __init__(self, message: str, *, failures: Mapping[str, str] | None = None, next_step: str = "") -> None:
+        self.failures = dict(failures or {})
+        super().__init__(message, next_step=next_step)
+
+
+class EnsembleTimeoutError(EnsembleError):
+    """No node of the ensemble answered in time.
+
+    Attributes:
+        seconds: the limit that was passed.
+    """
+
+    code = "ensemble_timeout"
+
+    def __init__(
+        self, message: str, *, seconds: float, failures: Mapping[str, str] | None = None, next_step: str = ""
+    ) -> None:
+        self.seconds = seconds
+        super().__init__(message, failures=failures, next_step=next_step)
 
 
 class StoreError(MatrioskaError):

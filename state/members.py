@@ -35,9 +35,9 @@ class Member(BaseModel):
     """Calls begun per minute; None for no bound."""
     deadline: Annotated[float, Field(gt=0, le=_DAY)] = 900.0
     """Seconds that one call may take in all, its repeated attempts included; the wait for a slot
-    of its own is not. A day for ``huggingface:``, whose calls queue for one device."""
+    of its own is not. A day for ``huggingface:`` and ``gguf:``, whose calls queue for one device."""
     idle_timeout: Annotated[float, Field(gt=0, le=_DAY)] = 300.0
-    """Seconds without a byte of answer before an attempt is given up; a day for ``huggingface:``."""
+    """Seconds without a byte of answer before an attempt is given up; a day for ``huggingface:`` and ``gguf:``."""
     attempts: Annotated[int, Field(ge=1, le=20)] = 4
     """Attempts of one call at the most, the first included."""
     fallback: str | None = None
@@ -67,7 +67,7 @@ class Member(BaseModel):
     @classmethod
     def _patience(cls, given: Any) -> Any:
         # In this process nothing can go silent unseen, and a machine without a GPU takes its time.
-        if isinstance(given, dict) and str(given.get("model", "")).startswith("huggingface:"):
+        if isinstance(given, dict) and str(given.get("model", "")).startswith(("huggingface:", "gguf:")):
             return {"deadline": _DAY, "idle_timeout": _DAY, **given}
         return given
 

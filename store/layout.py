@@ -50,6 +50,11 @@ class Layout:
         """Zip of the run that ended last."""
         return self.base / "matrioska_results.zip"
 
+    @property
+    def fitness(self) -> Path:
+        """SQLite file with what was learnt of the ensemble's nodes."""
+        return self.checkpoints / "fitness.sqlite"
+
     def delivery(self, thread_id: str) -> Path:
         """Folder into which a thread's deliverable is written."""
         return self.artifacts / thread_id

@@ -51,6 +51,7 @@ class Settings(BaseSettings):
     budget_tokens: int | None = None
     budget_cost: float | None = None
     timeout: float | None = None
+    ensemble: dict[str, Any] = Field(default_factory=dict)
 
     @classmethod
     def settings_customise_sources(
@@ -188,7 +189,7 @@ def resolve_options(context: RunContext | None, saved: dict[str, Any] | None = N
 
 def _settings_as_options() -> dict[str, Any]:
     load_members()
-    return load_settings().model_dump(exclude_none=True, exclude={"members"})
+    return load_settings().model_dump(exclude_none=True, exclude={"members", "ensemble"})
 
 
 def _model_name(model: Any) -> str:

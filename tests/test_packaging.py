@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-ROOMS = ("graph", "models", "nodes", "prompts", "state", "store", "workers")
+ROOMS = ("graph", "models", "nodes", "prompts", "state", "store", "web", "workers")
 
 
 def _setuptools() -> dict[str, object]:

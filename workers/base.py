@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -68,6 +68,11 @@ class Job:
     """Whiteboard keys to write."""
     given: tuple[GivenFile, ...] = ()
     """Files that the module reads, for workers that read them themselves."""
+    judge: Callable[[Reply], list[str]] | None = None
+    """Returns what the checks would complain of in an answer, for workers that choose among several.
+    Given with the job, since checks are made of nodes and workers know none; None where there are no checks."""
+    base_path: Path | None = None
+    """Folder that holds what lasts beyond the run; None for none."""
 
 
 class Worker(Protocol):

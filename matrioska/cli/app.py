@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -21,6 +21,7 @@ from matrioska.cli.options import (
     Rounds,
     Thread,
     Timeout,
+    TopologyFile,
     Yes,
 )
 
@@ -105,6 +106,85 @@ def run(
         timeout=timeout,
     )
     return run_task(task, thread, wishes, asset or [], as_json=json, quiet=quiet)
+
+
+@app.command()
+def ask(
+    query: Annotated[
+        str, typer.Argument(metavar="QUERY", help="What you want to know, in words; @FILE or - (stdin) read it.")
+    ],
+    via: Annotated[
+        Literal["ensemble", "single"],
+        typer.Option("--via", metavar="WAY", help="ensemble: many models vote; single: the run's worker answers."),
+    ] = "ensemble",
+    topology: TopologyFile = None,
+    votes: Annotated[bool, typer.Option("--votes", help="Show every node's vote below the answer.")] = False,
+    model: Annotated[
+        str | None, typer.Option("--model", "-M", metavar="MODEL", help="With --via single: the model to ask.")
+    ] = None,
+    base_path: BasePath = None,
+    json: Json = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress; only the answer.")] = False,
+) -> int:
+    """Ask a question: many models vote on each part of it, and one answer comes of it."""
+    from matrioska.cli.ask import Question
+    from matrioska.cli.ask import ask as ask_query
+
+    question = Question(via=via, model=model, topology=topology, votes=votes, base_path=base_path)
+    return ask_query(query, question, as_json=json, quiet=quiet)
+
+
+@app.command()
+def serve(
+    topology: TopologyFile = None,
+    port: Annotated[
+        int, typer.Option("--port", metavar="N", min=0, max=65_535, help="Port; 0 takes a free one. Default: 8000.")
+    ] = 8000,
+    host: Annotated[
+        str,
+        typer.Option(
+            "--host", metavar="HOST", help="Default: 127.0.0.1. Any other needs a token in MATRIOSKA_SERVE_TOKEN."
+        ),
+    ] = "127.0.0.1",
+    base_path: BasePath = None,
+) -> int:
+    """Serve the ensemble over HTTP: POST /query with {"query": "…"}."""
+    from matrioska.cli.serve import serve_ensemble
+
+    return serve_ensemble(topology, host, port, base_path)
+
+
+@app.command()
+def fitness(
+    kind: Annotated[
+        str | None, typer.Option("--kind", metavar="KIND", help="Only this kind of task: maths, code, facts, …")
+    ] = None,
+    good: Annotated[
+        str | None, typer.Option("--good", metavar="NODE", help="Thumb up: it was right at a task of --kind.")
+    ] = None,
+    bad: Annotated[
+        str | None, typer.Option("--bad", metavar="NODE", help="Thumb down: it was wrong at a task of --kind.")
+    ] = None,
+    reset: Annotated[
+        str | None, typer.Option("--reset", metavar="NODE", help="Forget what was learnt of a node.")
+    ] = None,
+    reset_all: Annotated[bool, typer.Option("--reset-all", help="Forget what was learnt of all nodes.")] = False,
+    export: Annotated[
+        Path | None, typer.Option("--export", metavar="FILE", help="Write everything learnt to a JSON file.")
+    ] = None,
+    restore: Annotated[
+        Path | None, typer.Option("--import", metavar="FILE", help="Take in such a file, in place of the same records.")
+    ] = None,
+    topology: TopologyFile = None,
+    base_path: BasePath = None,
+    json: Json = False,
+) -> int:
+    """Show how often each node of the ensemble is expected to be right, learnt from its answers; or correct that."""
+    from matrioska.cli.fitness import Wish
+    from matrioska.cli.fitness import fitness as show_fitness
+
+    wish = Wish(kind, good, bad, reset, reset_all, export, restore)
+    return show_fitness(wish, topology, base_path, as_json=json)
 
 
 @app.command()

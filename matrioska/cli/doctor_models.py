@@ -17,7 +17,7 @@ from matrioska.models.providers import EMBEDDED, is_loopback, providers, shown_a
 from matrioska.models.registry import check_member, member_address, member_key, parse_name
 from matrioska.models.servers import LOCAL_SERVERS, ServedModel, Server, look_at_all, server_address
 from matrioska.state.context import ROLES, RunOptions
-from matrioska.state.errors import ConfigError, MatrioskaError
+from matrioska.state.errors import ConfigError, MatrioskaError, ModelLoadError
 from matrioska.state.members import Member
 from matrioska.store.settings import find_fallbacks, find_member, load_members, resolve_options
 
@@ -196,6 +196,8 @@ def _usable(member: Member, servers: list[Server], machine: Machine) -> tuple[st
         return OK, "rule-based, always there", ""
     if provider == "huggingface":
         return _fits(member, machine)
+    if provider == "gguf":
+        return _loads(member)
     place = _place(member)
     server = next((found for found in servers if (found.provider, found.url) == place), None)
     if server is None:
@@ -229,6 +231,17 @@ def _served(member: Member, server: Server) -> tuple[str, str, str]:
         "" if window or not served.context else f"Set context_window = {served.context}, or less, to fit prompts to it."
     )
     return OK, f"{server.url} has it{room}", step
+
+
+def _loads(member: Member) -> tuple[str, str, str]:
+    """Whether a GGUF file is there."""
+    from matrioska.models.gguf import gguf_file
+
+    try:
+        place = gguf_file(parse_name(member.model).model)
+    except ModelLoadError as error:
+        return MISSING, error.message, error.next_step
+    return OK, f"{size(place.stat().st_size)}, mapped into memory with its first call", ""
 
 
 def _fits(member: Member, machine: Machine) -> tuple[str, str, str]:

@@ -129,6 +129,33 @@ SETTINGS_TEXT = """\
 # specialty = "long documents"
 # modalities = ["prose"]
 # options = { top_p = 0.9 }
+
+# A GGUF file in this process: pip install 'matrioska[gguf]'
+# [members.file]
+# model = "gguf:models/qwen3-4b-q4.gguf"
+# context_window = 8192
+
+# The ensemble of `matrioska ask` and of the worker "ensemble": nodes of two models each, which vote.
+# The synthesizer is the larger model that joins their answers; without one, they are joined as they are.
+# A file can hold all this too: topology = "topology.json", and nothing else here.
+# [ensemble]
+# synthesizer = "claude"
+# node_timeout = 120
+# max_chunks = 20
+
+# fitness is the share of right answers that you expect of a node; what it turns out to be is learnt.
+# [[ensemble.nodes]]
+# id = "first"
+# model_a = "ollama"
+# model_b = "house"
+# tie_break = "gpt"
+# cluster = "house"
+# fitness = 0.5
+
+# [[ensemble.nodes]]
+# id = "second"
+# model_a = "ollama:llama3.2"
+# model_b = "ollama:gemma3:4b"
 """
 
 

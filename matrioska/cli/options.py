@@ -37,7 +37,11 @@ Assets = Annotated[
 ]
 Project = Annotated[
     str | None,
-    typer.Option("--project", metavar="NAME", help="Project that the run belongs to. Default: the run's own; the name of an earlier run goes on from that one."),
+    typer.Option(
+        "--project",
+        metavar="NAME",
+        help="Project whose memory the run shares. Default: its own; an earlier run's id goes on from that run.",
+    ),
 ]
 BudgetTokens = Annotated[
     int | None,
@@ -56,4 +60,8 @@ Rounds = Annotated[
     typer.Option(
         "--rounds", metavar="N", min=0, max=10, help="Times that a critic's findings go back to modules. Default: 1."
     ),
+]
+TopologyFile = Annotated[
+    Path | None,
+    typer.Option("--topology", metavar="FILE", help="Nodes that vote, as JSON. Default: [ensemble] of the settings."),
 ]

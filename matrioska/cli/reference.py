@@ -21,6 +21,7 @@ Progress, questions and errors go to stderr, results to stdout. Exit codes: 0 co
 |---|---|
 | `MATRIOSKA_*` | any setting of `matrioska.toml`, such as `MATRIOSKA_MODEL` or `MATRIOSKA_BASE_PATH` |
 | `MATRIOSKA_CONFIG` | another settings file than `./matrioska.toml` |
+| `MATRIOSKA_SERVE_TOKEN` | what requests to `matrioska serve` must bear; needed for any `--host` but this machine |
 | `MATRIOSKA_GRACE_SECONDS` | time for the current step after Ctrl-C or SIGTERM, 10 unless set |
 | `MATRIOSKA_EMBEDDED_SECONDS_PER_CALL` | slows the embedded model, to watch it work |
 | `MATRIOSKA_DEBUG` | any value: faults in Matrioska come with a traceback |

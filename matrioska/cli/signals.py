@@ -164,6 +164,14 @@ class Stopper:
         self._task.cancel()
 
 
+class AtOnce(Stopper):
+    """A `Stopper` for work of which nothing is saved: the first signal cancels it."""
+
+    def _on_signal(self) -> None:
+        self.requested = True
+        self._force()
+
+
 @contextmanager
 def _insisting() -> Iterator[None]:
     """Send a signal again that Python did not notice: one that comes just before a read blocks waits for a key."""

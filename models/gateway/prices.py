@@ -16,7 +16,7 @@ from matrioska.state.errors import ConfigError, MatrioskaError
 from matrioska.state.members import Member
 
 #: Whose models run on a person's own machines.
-_FREE = ("embedded", "object", "huggingface", "ollama", "lmstudio", "llamacpp", "vllm")
+_FREE = ("embedded", "object", "huggingface", "gguf", "ollama", "lmstudio", "llamacpp", "vllm")
 #: How the price list calls providers that have another name here.
 _LISTED = {
     "google_genai": "google",

@@ -80,6 +80,12 @@ def _values(name: str, tmp_path: Path) -> tuple[str, dict[str, Any]]:
     }
     promised = {"page.api": {"ids": ["books"]}}
     broken = {"present": "```html path=index.html\n<p>\n```", "complaints": ["index.html: no id 'books'."]}
+    asked = {"question": "How many legs has a spider?", "context": ""}
+    parts = [
+        {"number": 1, "asked": "How many legs?", "answer": "8", "confidence": "0.83", "nodes": ["a", "b"], "error": ""},
+        {"number": 2, "asked": "And eyes?", "answer": "", "confidence": "0.00", "nodes": [], "error": "All are down."},
+    ]
+    synthesis = {"query": "How many legs? And eyes?", "parts": parts, "complaint": ""}
     cases: dict[str, tuple[str, dict[str, Any]]] = {
         "architect": ("architect", architect),
         "architect-again": (
@@ -107,6 +113,11 @@ def _values(name: str, tmp_path: Path) -> tuple[str, dict[str, Any]]:
         "distill": ("distill", distill),
         "distill-again": ("distill", {**distill, "complaints": ["These names are missing: 'addBook'."]}),
         "assemble": ("assemble", assemble),
+        "ensemble_answer": ("ensemble_answer", asked),
+        "ensemble_answer-after": ("ensemble_answer", {**asked, "context": "Spiders are arachnids."}),
+        "ensemble_critique": ("ensemble_critique", {**asked, "mine": "6", "other": "8"}),
+        "ensemble_synthesis": ("ensemble_synthesis", synthesis),
+        "ensemble_synthesis-again": ("ensemble_synthesis", {**synthesis, "complaint": "The answer is empty."}),
         "assemble-again": ("assemble", {**assemble, "missing": ["Core"], "complaints": ["No file README.md."]}),
     }
     return (cases | _judgements())[name]
@@ -167,6 +178,11 @@ CASES = (
     "reconcile-again",
     "review",
     "review-again",
+    "ensemble_answer",
+    "ensemble_answer-after",
+    "ensemble_critique",
+    "ensemble_synthesis",
+    "ensemble_synthesis-again",
 )
 
 

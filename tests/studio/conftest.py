@@ -17,6 +17,9 @@ import pytest
 from langgraph_sdk import get_client
 from langgraph_sdk.client import LangGraphClient
 
+from tests.protocols import ModelServer, openai_app, serving
+from tests.voters import knows
+
 ROOT = Path(__file__).parent.parent.parent
 _STARTUP_SECONDS = 90
 
@@ -50,12 +53,25 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     }
     command = [str(Path(sys.executable).with_name("langgraph")), "dev", "--config", str(ROOT / "langgraph.json")]
     command += ["--port", str(port), "--no-browser", "--no-reload", "--n-jobs-per-worker", "4"]
-    with log.open("w") as out:
+    with serving(openai_app, ModelServer(lambda stage, module, prompt: knows(prompt))) as models:
+        _configure(folder, models.url)
+        yield from _served(command, environment, folder, Server(f"http://127.0.0.1:{port}", base, log))
+
+
+def _configure(folder: Path, url: str) -> None:
+    """Describe an ensemble of two nodes to the server."""
+    nodes = [f'[[ensemble.nodes]]\nid = "n{n}"\nmodel_a = "small"\nmodel_b = "small"\n' for n in (1, 2)]
+    member = f'[members.small]\nmodel = "openai:m@{url}/v1"\n'
+    (folder / "matrioska.toml").write_text("\n".join([member, *nodes]))
+
+
+def _served(command: list[str], environment: dict[str, str], folder: Path, server: Server) -> Iterator[Server]:
+    with server.log.open("w") as out:
         process = subprocess.Popen(
             command, cwd=folder, env=environment, stdout=out, stderr=subprocess.STDOUT, start_new_session=True
         )
     try:
-        yield _wait(Server(f"http://127.0.0.1:{port}", base, log), process)
+        yield _wait(server, process)
     finally:
         os.killpg(process.pid, signal.SIGTERM)
         try:

@@ -14,6 +14,7 @@ from langgraph_sdk.client import LangGraphClient
 
 from matrioska.store.studio import studio_thread_id
 from tests.studio.conftest import ROOT, Server
+from tests.voters import CHAINED
 
 TASK = "Create a library management system with dashboard"
 
@@ -157,6 +158,24 @@ async def test_a_run_of_the_command_line_opens_here(server: Server, client: Lang
         subprocess.run, command, env=environment, capture_output=True, text=True, timeout=60, check=True
     )
     assert json.loads(shown.stdout)["status"] == "complete"
+
+
+async def test_the_ensemble_answers_here(client: LangGraphClient) -> None:
+    (assistant,) = await client.assistants.search(graph_id="ensemble")
+    schemas = await client.assistants.get_schemas(assistant["assistant_id"])
+    assert list(schemas["input_schema"]["properties"]) == ["query"]
+    thread = (await client.threads.create())["thread_id"]
+    events = [
+        part.data
+        async for part in client.runs.stream(
+            thread, "ensemble", input={"query": CHAINED}, stream_mode=["custom", "values"]
+        )
+        if part.event == "custom"
+    ]
+    assert [event["type"] for event in events][-2:] == ["synthesis", "done"]
+    state = await client.threads.get_state(thread)
+    assert state["next"] == []
+    assert [found["answer"] for found in state["values"]["chunks"]] == ["Paris", "2 million"]
 
 
 async def test_no_blocking_call_was_reported(server: Server, client: LangGraphClient) -> None:

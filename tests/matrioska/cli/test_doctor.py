@@ -19,8 +19,10 @@ from matrioska.cli.init import SETTINGS_TEXT
 from matrioska.cli.machine import Gpu, Machine
 from matrioska.models.registry import check_member, make_model
 from matrioska.state.context import ROLES, RunOptions
+from matrioska.state.ensemble import Topology
 from matrioska.state.members import Member
 from matrioska.store.settings import Settings, load_members, resolve_options
+from matrioska.workers.ensemble.topology import load_topology
 from tests.protocols import ModelServer, ollama_app, openai_app, serving
 from tests.support import Author, chain
 
@@ -51,6 +53,19 @@ def test_a_database_with_runs(cli) -> None:
     cli("run", "-t", "one", "Build a shop", author=Author(chain(2)))
     found = _checks(cli)["database"]
     assert (found["state"], found["detail"], found["next_step"]) == ("ok", "healthy, 1 run", "")
+
+
+def test_a_gguf_file_is_looked_for(cli, tmp_path: Path) -> None:
+    (tmp_path / "matrioska.toml").write_text(
+        'model = "there"\n[members.there]\nmodel = "gguf:there.gguf"\nfallback = "gone"\n'
+        '[members.gone]\nmodel = "gguf:gone.gguf"\n'
+    )
+    (tmp_path / "there.gguf").write_bytes(b"GGUF" + b"\0" * 2_000_000)
+    found = _checks(cli)
+    assert found["model there"]["state"] == "ok"
+    assert "mapped into memory" in found["model there"]["detail"]
+    assert found["model gone"]["state"] == "missing"
+    assert "there is no such file" in found["model gone"]["detail"]
 
 
 @pytest.mark.parametrize("content", [b"", b"no database" * 100])
@@ -266,7 +281,7 @@ def test_what_takes_too_long_is_not_waited_for() -> None:
 
 
 def _uncommented(text: str) -> str:
-    return re.sub(r"^# (?=\w+ = |\[\w)", "", text, flags=re.MULTILINE)
+    return re.sub(r"^# (?=\w+ = |\[+\w)", "", text, flags=re.MULTILINE)
 
 
 def test_the_settings_file_holds_every_setting_with_its_default() -> None:
@@ -275,6 +290,7 @@ def test_the_settings_file_holds_every_setting_with_its_default() -> None:
     assert set(told.pop("roles")) == set(ROLES)
     fields = {field for table in told.pop("members").values() for field in table}
     assert fields == set(Member.model_fields)
+    assert set(told.pop("ensemble")) == set(Topology.model_fields)
     defaults = RunOptions().model_dump()
     for name, value in told.items():
         # Some have no fixed default: the file shows an example and says so.
@@ -299,6 +315,7 @@ def test_init_writes_a_file_that_changes_nothing_until_it_is_edited(
     for member in load_members().values():
         check_member(member)
         make_model(member)
+    assert [node.id for node in load_topology().nodes] == ["first", "second"]
 
 
 def test_init_refuses_to_overwrite(cli, tmp_path: Path) -> None:

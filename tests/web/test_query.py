@@ -1,0 +1,162 @@
+"""``POST /query`` over real HTTP: eight clients at once, a server that dies, askers who leave, and a quiet end."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from typing import Any
+
+import httpx
+import pytest
+
+from matrioska.client import EnsembleClient, ServiceError
+from matrioska.state.ensemble import EnsembleAnswer, NodeSpec, Topology
+from matrioska.state.errors import ModelError
+from matrioska.state.members import Member
+from matrioska.workers.ensemble.run import Ensemble
+from tests.protocols import ModelServer, openai_app
+from tests.protocols import serving as serving_model
+from tests.voters import CHAINED, THREE, Voters, knows
+from tests.web.conftest import serving
+
+DOWN = ModelError("Nothing listens there.")
+CLIENTS = 8
+
+
+def _until(happened: Callable[[], bool], seconds: float = 20.0) -> None:
+    until = time.monotonic() + seconds
+    while not happened():
+        assert time.monotonic() < until
+        time.sleep(0.005)
+
+
+class _Busy:
+    """Answers, and remembers how many answers were under way at once."""
+
+    def __init__(self) -> None:
+        self.answered = threading.Semaphore(0)
+
+    def says(self, stage: str, module: str, prompt: str) -> str:
+        time.sleep(0.02)
+        self.answered.release()
+        return knows(prompt)
+
+
+def test_eight_clients_at_once_while_a_models_server_dies() -> None:
+    """Three nodes, each with a server of its own; that of the second dies in the midst of it."""
+    busy = [_Busy() for _ in range(3)]
+    with ExitStack() as stack:
+        servers = [stack.enter_context(serving_model(openai_app, ModelServer(one.says))) for one in busy]
+        names = [f"openai:m@{server.url}/v1" for server in servers]
+        specs = tuple(NodeSpec(id=f"n{n}", model_a=name, model_b=name) for n, name in enumerate(names, 1))
+        ensemble = Ensemble(Topology(nodes=specs), find=lambda name: Member(model=name, attempts=1, slots=4))
+        url, _ = stack.enter_context(serving(ensemble))
+        with ThreadPoolExecutor(CLIENTS) as pool:
+            asked = [pool.submit(EnsembleClient(url).query, THREE) for _ in range(CLIENTS)]
+            for _ in range(4):
+                assert busy[1].answered.acquire(timeout=20)
+            servers[1].leave()
+            answers = [one.result(60) for one in asked]
+        late = EnsembleClient(url).query("What is the capital of France?")
+        health = httpx.get(f"{url}/health").json()
+    for answer in answers:
+        told = {found.chunk.number: found.answer for found in answer.chunks if found.answer}
+        assert told.items() <= {1: "Paris", 2: "Lima", 3: "Nairobi"}.items()
+        assert [found.chunk.number for found in answer.chunks if not found.answer] == answer.missing
+        assert answer.answer.strip()
+    assert late.chunks[0].answer == "Paris"
+    down = [vote for answer in [*answers, late] for vote in answer.votes if vote.how == "failed"]
+    assert down, "the server died while queries were under way"
+    assert {vote.node for vote in down} == {"n2"}
+    assert health == {"status": "ok", "nodes": 3, "queries": 0}
+
+
+def test_all_down_is_503_with_the_reason_and_the_service_goes_on(served: Any) -> None:
+    up: list[bool] = []
+    says = {f"n{number}": lambda prompt: knows(prompt) if up else DOWN for number in range(1, 4)}
+    url, _ = served(Voters(says=says))
+    response = httpx.post(f"{url}/query", json={"query": CHAINED})
+    assert response.status_code == 503
+    error = response.json()["error"]
+    assert error["code"] == "ensemble"
+    assert "Nothing listens there" in error["message"]
+    assert error["next_step"]
+    with pytest.raises(ServiceError) as caught:
+        EnsembleClient(url).query(CHAINED)
+    assert (caught.value.status, caught.value.code) == (503, "ensemble")
+    up.append(True)
+    assert EnsembleClient(url).query(CHAINED).chunks[0].answer == "Paris"
+
+
+def test_too_slow_is_504() -> None:
+    voters = Voters(nodes=2, latency={"n1": 60.0, "n2": 60.0})
+    ensemble = Ensemble(voters.topology(node_timeout=0.2), find=voters.find)
+    with serving(ensemble) as (url, _):
+        response = httpx.post(f"{url}/query", json={"query": "What is the capital of France?"}, timeout=20)
+    assert response.status_code == 504
+    assert response.json()["error"]["code"] == "ensemble_timeout"
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_an_asker_who_leaves_cancels_the_query(served: Any, stream: bool) -> None:
+    voters = Voters(nodes=2, latency={"n1": 60.0, "n2": 60.0})
+    url, queries = served(voters)
+    body = {"query": "What is the capital of France?", "stream": stream}
+    with (
+        httpx.Client(base_url=url) as client,
+        pytest.raises(httpx.ReadTimeout),
+        client.stream("POST", "/query", json=body, timeout=1.5) as response,
+    ):
+        response.read()
+    _until(lambda: len(queries) == 0)
+    assert sorted(voters.cancelled) == ["n1a", "n1b", "n2a", "n2b"]
+
+
+def test_events_come_as_they_happen_and_end_with_the_answer(served: Any) -> None:
+    url, _ = served(Voters(nodes=2))
+    client = EnsembleClient(url)
+    events = list(client.stream(CHAINED))
+    kinds = [event["type"] for event in events]
+    assert kinds == ["chunk", "chunk", "asked", "vote", "decided", "asked", "vote", "decided", "synthesis", "done"]
+    answer = EnsembleAnswer.model_validate(events[-1]["answer"])
+    assert [found.answer for found in answer.chunks] == ["Paris", "2 million"]
+    asked_for = httpx.post(f"{url}/query", json={"query": CHAINED}, headers={"Accept": "text/event-stream"})
+    assert asked_for.headers["content-type"].startswith("text/event-stream")
+    assert asked_for.text.count("event: done\n") == 1
+
+
+async def test_the_client_in_async_code(served: Any) -> None:
+    url, _ = served(Voters(nodes=2))
+    client = EnsembleClient(url)
+    assert (await client.aquery(CHAINED)).chunks[0].answer == "Paris"
+    assert [event["type"] async for event in client.astream(CHAINED)][-1] == "done"
+
+
+async def test_a_stream_that_fails_ends_with_its_reason(served: Any) -> None:
+    url, _ = served(Voters(nodes=1, says={"n1": lambda prompt: DOWN}))
+    with pytest.raises(ServiceError, match="Nothing listens there"):
+        list(EnsembleClient(url).stream(CHAINED))
+    with pytest.raises(ServiceError, match="Nothing listens there"):
+        [event async for event in EnsembleClient(url).astream(CHAINED)]
+
+
+def test_the_end_of_the_service_tells_who_waits() -> None:
+    voters = Voters(nodes=2, latency={"n1": 60.0, "n2": 60.0})
+    ensemble = Ensemble(voters.topology(), find=voters.find)
+    with ThreadPoolExecutor(1) as pool:
+        with serving(ensemble) as (url, _):
+            asked = pool.submit(httpx.post, f"{url}/query", json={"query": "What is it?"}, timeout=30)
+            _until(lambda: len(voters.begun) == 4)
+        response = asked.result(20)
+    assert response.status_code == 503
+    assert response.json()["error"]["code"] == "stopping"
+    assert sorted(voters.cancelled) == ["n1a", "n1b", "n2a", "n2b"]
+
+
+def test_a_service_that_is_not_there_is_said(tmp_path: Any) -> None:
+    with pytest.raises(ServiceError, match="cannot be reached") as caught:
+        EnsembleClient("http://127.0.0.1:9").query("Anybody?")
+    assert "matrioska serve" in caught.value.next_step

@@ -1,0 +1,97 @@
+"""A service on a port of this machine, from its first request to a quiet end."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from ipaddress import ip_address
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from matrioska.state.errors import ConfigError, UsageError
+from matrioska.web.guard import LOOPBACK_HOSTS
+from matrioska.web.queries import Queries
+
+#: Fewest characters of a token.
+LEAST_TOKEN = 16
+#: Seconds that open connections get once their queries were cancelled.
+_GRACE = 1
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without a hand on the signals: whoever runs it has them."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave the signals alone."""
+        yield
+
+
+def check_door(host: str, token: str | None) -> frozenset[str] | None:
+    """Return the names that requests may be for; None for any.
+
+    Raises:
+        ConfigError: others can reach the host and there is no token, or it is too short.
+    """
+    if token is not None and len(token) < LEAST_TOKEN:
+        raise ConfigError(
+            f"The token has {len(token)} characters; {LEAST_TOKEN} are the least.",
+            next_step="Make one with: python -c 'import secrets; print(secrets.token_urlsafe())'.",
+        )
+    if host.lower() in LOOPBACK_HOSTS or _is(host, "is_loopback"):
+        return LOOPBACK_HOSTS | {host.lower()}
+    if token is None:
+        raise ConfigError(
+            f"Others can reach {host}, and there is no token.",
+            next_step="Set MATRIOSKA_SERVE_TOKEN to a long random text, or leave --host out.",
+        )
+    # A wildcard has no name of its own; there the token is what keeps strangers out.
+    return None if _is(host, "is_unspecified") else LOOPBACK_HOSTS | {host.lower()}
+
+
+def _is(host: str, what: str) -> bool:
+    try:
+        return bool(getattr(ip_address(host), what))
+    except ValueError:
+        return False
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Return a socket that listens; port 0 takes a free one.
+
+    Raises:
+        UsageError: the port is taken, or the host is none of this machine.
+    """
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        return socket.create_server((host, port), family=family)
+    except (OSError, OverflowError, UnicodeError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise UsageError(
+            f"Cannot listen on {host}:{port}: {reason}.", next_step="Choose another --port, or --port 0 for a free one."
+        ) from error
+
+
+def address_of(listener: socket.socket) -> str:
+    """Return the address under which a listening socket is reached."""
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+async def serve(app: ASGIApp, queries: Queries, listener: socket.socket) -> None:
+    """Serve until cancelled; then cancel the queries under way, tell their askers, and end."""
+    server = _Server(
+        uvicorn.Config(
+            app, log_level="critical", ws="none", lifespan="off", server_header=False, timeout_graceful_shutdown=_GRACE
+        )
+    )
+    running = asyncio.create_task(server.serve(sockets=[listener]))
+    try:
+        await asyncio.shield(running)
+    finally:
+        queries.stop()
+        server.should_exit = True
+        await running

@@ -1,0 +1,1 @@
+"""The ensemble: many small models that vote."""

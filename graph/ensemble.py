@@ -36,6 +36,7 @@ from matrioska.state.graph_state import STATE_FORMAT
 from matrioska.store.fitness import FitnessBook
 from matrioska.store.layout import Layout
 from matrioska.store.settings import find_member
+from matrioska.workers.embedding import embedder_of
 from matrioska.workers.ensemble.asked import Assignment
 from matrioska.workers.ensemble.learning import priors_of
 from matrioska.workers.ensemble.run import Ensemble, check_query, require_an_answer
@@ -53,7 +54,7 @@ class _UnansweredError(EnsembleError):
 def _ensemble(topology: Topology, options: RunOptions) -> Ensemble:
     """Return the ensemble of a topology, with what is known of its nodes below the run's base path."""
     book = FitnessBook(Layout.at(options.base_path).fitness, priors_of(topology))
-    return Ensemble(topology, find=find_member, fitness=book)
+    return Ensemble(topology, find=find_member, fitness=book, embedder=embedder_of(options))
 
 
 async def decompose(state: EnsembleState, runtime: Runtime[RunContext]) -> dict[str, Any]:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from matrioska.models.embedders import make_embedder
 from matrioska.models.gateway.prices import check_price
 from matrioska.models.registry import check_member
 from matrioska.state.context import RunContext
 from matrioska.store.settings import find_fallbacks, find_member, resolve_options
+from matrioska.workers.embedding import embedder_of
 
 
 def check_models(asked: RunContext, saved: dict[str, Any] | None = None) -> None:
@@ -32,5 +32,4 @@ def check_models(asked: RunContext, saved: dict[str, Any] | None = None) -> None
                 check_member(found)
                 if options.budget_cost is not None:
                     check_price(found)
-    if options.embedder:
-        make_embedder(find_member(options.embedder))
+    embedder_of(options)

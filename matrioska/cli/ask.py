@@ -25,6 +25,7 @@ from matrioska.state.ensemble import EnsembleAnswer, NodeVote, Topology
 from matrioska.state.errors import AnswerError, UsageError
 from matrioska.store.fitness import FitnessBook
 from matrioska.store.settings import find_fallbacks, find_member, resolve_options
+from matrioska.workers.embedding import embedder_of
 from matrioska.workers.ensemble.learning import priors_of
 from matrioska.workers.ensemble.run import Ensemble, check_query
 from matrioska.workers.ensemble.topology import load_topology
@@ -70,7 +71,7 @@ def open_ensemble(topology: Topology, base_path: Path | None) -> Ensemble:
         ConfigError: the settings are faulty.
     """
     book = FitnessBook(find_place(base_path).layout.fitness, priors_of(topology))
-    return Ensemble(topology, find=find_member, fitness=book)
+    return Ensemble(topology, find=find_member, fitness=book, embedder=embedder_of())
 
 
 def _stoppable(ui: Ui, work: Callable[[], Awaitable[int]]) -> int:

@@ -7,15 +7,14 @@ from collections.abc import Iterable, Iterator
 from langgraph.config import get_config
 from langgraph.runtime import Runtime
 
-from matrioska.models.embedders import make_embedder
 from matrioska.nodes.checks.wording import shorten
 from matrioska.nodes.leaf import off_loop
 from matrioska.state.context import RunContext, RunOptions
 from matrioska.state.jobs import Job
 from matrioska.state.repository import DecisionRecord, Entry, Term
 from matrioska.store.layout import Layout
-from matrioska.store.repository import Embedder, Repository, Snapshot
-from matrioska.store.settings import find_member
+from matrioska.store.repository import Repository, Snapshot
+from matrioska.workers.embedding import embedder_of
 
 #: Entries and decisions that a module is offered at the most; what fits its budget goes in.
 MOST_RELATED = 12
@@ -47,7 +46,7 @@ async def repository_for(options: RunOptions, runtime: Runtime[RunContext]) -> R
     """
     if runtime.store is None:
         return await off_loop(local_repository, options, thread_of_run())
-    return Repository(runtime.store, project_of(options, thread_of_run()), await off_loop(_embedder, options))
+    return Repository(runtime.store, project_of(options, thread_of_run()), await off_loop(embedder_of, options))
 
 
 def local_repository(options: RunOptions, thread: str) -> Repository:
@@ -56,11 +55,7 @@ def local_repository(options: RunOptions, thread: str) -> Repository:
     from matrioska.store.repository.backend import shared_store
 
     store = shared_store(Layout.at(options.base_path).repository)
-    return Repository(store, project_of(options, thread), _embedder(options))
-
-
-def _embedder(options: RunOptions) -> Embedder | None:
-    return make_embedder(find_member(options.embedder)) if options.embedder else None
+    return Repository(store, project_of(options, thread), embedder_of(options))
 
 
 def thread_of_run() -> str:

@@ -22,6 +22,7 @@ from matrioska.store.fitness import FitnessBook
 from matrioska.store.layout import Layout
 from matrioska.store.settings import find_member
 from matrioska.workers.base import Job, Work
+from matrioska.workers.embedding import embedder_of
 from matrioska.workers.ensemble.agreement import Meaning, groups
 from matrioska.workers.ensemble.assembly import log_odds
 from matrioska.workers.ensemble.kinds import kind_of
@@ -77,7 +78,7 @@ class EnsembleWorker:
         """
         options = _options(job)
         # Settings and the topology's file are read from the disk.
-        nodes, book = await asyncio.to_thread(self._prepared, job, options)
+        nodes, book, meaning = await asyncio.to_thread(self._prepared, job, options)
         kind = kind_of(f"{job.spec.name}. {job.spec.description}")
         found = await believed(book, [node.spec.id for node in nodes], [kind])
         fitness = {node: posterior.mean for (node, _), posterior in found.items()}
@@ -88,16 +89,17 @@ class EnsembleWorker:
             await learn(book, _rewards([node.spec.id for node in nodes], kind, candidates))
         if not candidates:
             raise _failure(errors)
-        winner = await _elected(candidates)
+        winner = await _elected(candidates, meaning)
         usage = sum((candidate.reply.usage for candidate in candidates), Usage())
         return Work(replace(winner.reply, usage=usage))
 
-    def _prepared(self, job: Job, options: WorkerOptions) -> tuple[list[Node], FitnessBook]:
+    def _prepared(self, job: Job, options: WorkerOptions) -> tuple[list[Node], FitnessBook, Meaning]:
         topology = load_topology()
         path = Layout.at(job.base_path).fitness if job.base_path is not None else None
         _check_names(job, options, topology)
         specs = [spec for spec in topology.nodes if options.nodes is None or spec.id in options.nodes]
-        return [make_node(spec, self._find) for spec in specs], FitnessBook(path, priors_of(topology))
+        nodes = [make_node(spec, self._find) for spec in specs]
+        return nodes, FitnessBook(path, priors_of(topology)), Meaning(embedder_of())
 
 
 def _options(job: Job) -> WorkerOptions:
@@ -149,11 +151,11 @@ def _complaints(job: Job, reply: Reply) -> tuple[str, ...]:
     return tuple(job.judge(reply))
 
 
-async def _elected(candidates: Sequence[_Candidate]) -> _Candidate:
+async def _elected(candidates: Sequence[_Candidate], meaning: Meaning) -> _Candidate:
     """Return the candidate to hand over; of equals the first."""
     least = min(len(candidate.complaints) for candidate in candidates)
     left = [candidate for candidate in candidates if len(candidate.complaints) == least]
-    alike = await groups([candidate.reply.text for candidate in left], Meaning())
+    alike = await groups([candidate.reply.text for candidate in left], meaning)
     heaviest = max(alike, key=lambda places: (sum(left[place].weight for place in places), -min(places)))
     return max((left[place] for place in sorted(heaviest)), key=lambda candidate: candidate.weight)
 

@@ -12,7 +12,10 @@ import pytest
 from matrioska.cli.reference import reference
 from tests.matrioska.cli.conftest import ROOT, environment
 
-COMMANDS = ("run", "threads", "show", "history", "resume", "fork", "redo", "export", "doctor", "init")
+COMMANDS = (
+    "run", "ask", "serve", "fitness", "threads", "show", "context", "history", "resume", "fork", "redo", "export",
+    "doctor", "init",
+)  # fmt: skip
 
 
 def test_the_documentation_is_up_to_date() -> None:

@@ -27,7 +27,7 @@ KEYS = ["store.contract"]
 #: Characters; as many tokens are allowed, and a character may take four of this vocabulary.
 _PLAN, _CONTRACT = 950, 320
 #: Tells this model from those of other tests.
-_OWN_WIDTH = 96
+_OWN_WIDTH = 192
 
 
 @pytest.fixture(scope="module")

@@ -249,6 +249,8 @@ class Runs:
         for thread_id in self.saver.thread_ids():
             try:
                 reports.append(await self.show(thread_id))
+            except ThreadNotFoundError:
+                continue
             except StoreError as error:
                 reports.append(RunReport(thread_id=thread_id, status="unreadable", values={"task": error.message}))
         return reports
@@ -347,7 +349,8 @@ class Runs:
         if not THREAD_ID.fullmatch(thread_id):
             raise ThreadNotFoundError(thread_id)
         snapshot = await self.graph.aget_state(_config(thread_id))
-        if not snapshot.config["configurable"].get("checkpoint_id"):
+        # Queries of the ensemble stand in the same database under a server, and are no runs.
+        if not snapshot.config["configurable"].get("checkpoint_id") or "query" in snapshot.values:
             raise ThreadNotFoundError(thread_id)
         return snapshot
 

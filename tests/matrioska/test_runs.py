@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from langgraph.runtime import RunControl
 
+from matrioska.graph.ensemble import build_ensemble_graph
 from matrioska.runs import Runs, open_runs
 from matrioska.state.approval import Decision
 from matrioska.state.context import RunContext
@@ -236,6 +237,16 @@ async def test_a_drained_run_is_interrupted_and_goes_on(begin: Open) -> None:
     assert (await runs.show("one")).status == "unfinished"
     assert (await runs.resume("one")).status == "complete"
     assert len(author.calls()) == 7
+
+
+async def test_a_query_of_the_ensemble_is_no_run(begin: Open) -> None:
+    runs = await begin(Author(chain(2)))
+    await runs.start("Do it.", thread_id="one")
+    queries = build_ensemble_graph(runs.saver)
+    await queries.aupdate_state({"configurable": {"thread_id": "two"}}, {"query": "Why?"}, as_node="__start__")
+    assert [report.thread_id for report in await runs.threads()] == ["one"]
+    with pytest.raises(ThreadNotFoundError):
+        await runs.resume("two")
 
 
 async def test_history_tells_the_steps(begin: Open) -> None:

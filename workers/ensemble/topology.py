@@ -260,8 +260,10 @@ class _Reader:
             return self._gguf(value, at)
         try:
             model = find_member(value).model
-            if model != EMBEDDED:
-                parse_name(model)
+            if model == EMBEDDED:
+                self.faults.append(f"{at}: the embedded model answers no questions; name a real one")
+                return ""
+            parse_name(model)
         except (ConfigError, UnknownModelError) as error:
             self.faults.append(f"{at}: {error.message.rstrip('.')}")
             return ""

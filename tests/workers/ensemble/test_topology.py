@@ -88,12 +88,12 @@ def test_a_path_wins_its_place_from_the_file_and_an_absolute_one_stays() -> None
 def test_the_settings_hold_one() -> None:
     Path(CONFIG_FILE).write_text(
         '[members.small]\nmodel = "ollama:qwen3:4b"\n[ensemble]\nsynthesizer = "small"\nnode_timeout = 7\n'
-        '[[ensemble.nodes]]\nid = "n"\nmodel_a = "small"\nmodel_b = "embedded"\n',
+        '[[ensemble.nodes]]\nid = "n"\nmodel_a = "small"\nmodel_b = "ollama:tiny"\n',
         encoding="utf-8",
     )
     topology = load_topology()
     assert (topology.synthesizer, topology.node_timeout) == ("small", 7.0)
-    assert (topology.nodes[0].model_a, topology.nodes[0].model_b) == ("small", "embedded")
+    assert (topology.nodes[0].model_a, topology.nodes[0].model_b) == ("small", "ollama:tiny")
 
 
 def test_the_settings_may_name_a_file() -> None:
@@ -153,6 +153,10 @@ def test_every_fault_is_told_at_once_with_its_place() -> None:
         ('{"nodes": {"n": {}, "n": {}}}', "the key 'n' stands twice in one table"),
         ('{"node_timeout": NaN}', "NaN is no number"),
         ("[]", "it is no table"),
+        (
+            '{"nodes": [{"id": "n", "model_a": "embedded", "model_b": "ollama:m"}]}',
+            "nodes[0].model_a: the embedded model answers no questions",
+        ),
         ({}, "it has no nodes"),
         ({"nodes": []}, "it has no nodes"),
         ({"clusters": [{"id": "c", "nodes": {}}]}, "it has no nodes"),

@@ -345,12 +345,18 @@ class Runs:
         given = {name: value for name, value in self.context if value is not None and name != "roles"}
         return RunContext.model_validate(saved | given | {"roles": saved["roles"] | self.context.roles})
 
+    async def _is_query(self, thread_id: str) -> bool:
+        """Whether a thread is a query of the ensemble: a server keeps those in the same database."""
+        found = await self.saver.aget_tuple(_config(thread_id))
+        return found is not None and "query" in found.checkpoint["channel_values"]
+
     async def _snapshot(self, thread_id: str) -> StateSnapshot:
         if not THREAD_ID.fullmatch(thread_id):
             raise ThreadNotFoundError(thread_id)
         snapshot = await self.graph.aget_state(_config(thread_id))
-        # Queries of the ensemble stand in the same database under a server, and are no runs.
-        if not snapshot.config["configurable"].get("checkpoint_id") or "query" in snapshot.values:
+        if not snapshot.config["configurable"].get("checkpoint_id"):
+            raise ThreadNotFoundError(thread_id)
+        if "task" not in snapshot.values and await self._is_query(thread_id):
             raise ThreadNotFoundError(thread_id)
         return snapshot
 

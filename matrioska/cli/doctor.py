@@ -49,6 +49,7 @@ _PROGRAM, _PLACE, _PARTS = "Program", "This folder", "Optional parts"
 def run_doctor(base_path: Path | None, *, as_json: bool) -> int:
     """Show every check; the exit code is 1 when something needed is missing."""
     from matrioska.cli.doctor_models import look_at_models
+    from matrioska.cli.doctor_parts import part_checks
     from matrioska.cli.main import COMPLETE, FAILED
     from matrioska.cli.ui import Ui, use
 
@@ -56,7 +57,7 @@ def run_doctor(base_path: Path | None, *, as_json: bool) -> int:
     groups = {_PROGRAM: program_checks(), _PLACE: place_checks(base_path), _PARTS: extra_checks()}
     checks = [replace(check, group=group) for group, checks in groups.items() for check in checks]
     found = look_at_models()
-    checks += found.checks
+    checks += [*found.checks, *part_checks()]
     healthy = all(check.state != MISSING for check in checks)
     if as_json:
         told = {"healthy": healthy, "checks": [asdict(check) for check in checks]}

@@ -27,6 +27,24 @@ from tests.protocols import ModelServer, ollama_app, openai_app, serving
 from tests.support import Author, chain
 
 
+@pytest.mark.parametrize(
+    ("settings", "name", "state", "says"),
+    [
+        ('embedder = "openai:text-embedding-3-small@http://127.0.0.1:9/v1"', "embedder", "ok", "ranks what projects"),
+        ('embedder = "huggingface:/nowhere"', "embedder", "missing", "no folder"),
+        ('[[ensemble.nodes]]\nid = "n"\nmodel_a = "ollama:a"\nmodel_b = "ollama:b"', "ensemble", "ok", "1 node"),
+        ('[[ensemble.nodes]]\nid = "n"\nmodel_a = "ollama:a"', "ensemble", "missing", "nodes[0].model_b"),
+    ],
+)
+def test_the_embedder_and_the_ensemble_are_looked_at(
+    cli, tmp_path: Path, settings: str, name: str, state: str, says: str
+) -> None:
+    (tmp_path / "matrioska.toml").write_text(settings)
+    found = _checks(cli)[name]
+    assert (found["state"], bool(found["next_step"])) == (state, state == "missing")
+    assert says in found["detail"]
+
+
 @pytest.fixture
 def kept(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """Return the place of a ``.env``; what is taken from it is forgotten after the test."""

@@ -136,7 +136,7 @@ def _settled_rows(values: dict[str, Any]) -> list[tuple[str, str, str]]:
     """Return a row for each dispute that was settled, up to `_MOST_SETTLED`."""
     settled = [Settlement.model_validate(raw) for _, raw in sorted((values.get("settlements") or {}).items())]
     rows = [
-        ("🤝", "settled", f"{line(found.key, 80)} for {found.winner}, by the {found.by}: {line(found.why, 120)}")
+        ("🤝", "settled", f"{line(found.subject, 80)} is {found.winner}'s, says the {found.by}: {line(found.why, 120)}")
         for found in settled[:_MOST_SETTLED]
     ]
     if len(settled) > _MOST_SETTLED:

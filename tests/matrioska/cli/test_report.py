@@ -81,7 +81,7 @@ def test_what_was_settled_is_told_a_line_each_up_to_some() -> None:
     settlements = {key: found for number in range(8) for key, found in _settlement(number).items()}
     rows = summary_lines(_report("complete", settlements=settlements), 0.0)
     told = [value for _, name, value in rows if name == "settled"]
-    assert told[0] == "file:core/0.py for page, by the boss: It fits.[31m"
+    assert told[0] == "core/0.py is page's, says the boss: It fits.[31m"
     assert told[-1] == "and 3 more: see --json"
     assert len(told) == 6
     assert len(as_json(_report("complete", settlements=settlements), 0.0, [])["settlements"]) == 8

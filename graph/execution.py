@@ -10,14 +10,14 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from matrioska.graph.schedule import Links, Stage, plan_stages
-from matrioska.graph.settlements import Settlements
+from matrioska.graph.settlements import Settlements, owns
 from matrioska.nodes.assets import check_assets, matching_assets
 from matrioska.nodes.checks.plan import parse_plan
 from matrioska.nodes.claims import MOST_HEARINGS, claims_of, contested, stray_complaints, too_late
 from matrioska.nodes.common import artifact_store, error_record
 from matrioska.nodes.jobs import save_job
 from matrioska.state.artifacts import ArtifactRef
-from matrioska.state.claims import Settlement
+from matrioska.state.claims import Claim, Settlement
 from matrioska.state.context import RunOptions
 from matrioska.state.graph_state import MatrioskaState, ModuleInput, ModuleState
 from matrioska.state.jobs import Job, Project
@@ -58,6 +58,7 @@ class Execution:
         }
         self.settlements = Settlements(state.get("settlements") or {}, self.links, self.old)
         self.hearing = state.get("hearings", 0) < MOST_HEARINGS
+        self.unheard = [Claim.model_validate(raw) for raw in state.get("claims") or []]
         # Feedback from within the run is no new try: what failed is, or will be, decided on by itself.
         within = state.get("rounds") or state.get("hearings") or state.get("reviews")
         self.refining = bool(self.feedback) and bool(within)
@@ -281,8 +282,12 @@ class Execution:
 
     def _disputed(self, results: Mapping[str, ModuleResult], ended: Mapping[str, Outcome]) -> dict[str, Any]:
         """Return the update with the claims that nobody has settled, and without settlements whose reasons are gone."""
+        # A run that was sent back before its disputes were settled has claims of modules that say nothing this time.
+        spoke = {stage.module for stage in self.stages if not ended[stage.id].reused}
+        unheard = [claim for claim in self.unheard if claim.module not in spoke and owns(claim, self.links)]
         # By module and subject: what a module says last is its word.
-        said = {(claim.key, claim.module): claim for stage in self.stages for claim in ended[stage.id].claims}
+        every = [*unheard, *(claim for stage in self.stages for claim in ended[stage.id].claims)]
+        said = {(claim.key, claim.module): claim for claim in every}
         new = [claim for _, claim in sorted(said.items()) if not self.settlements.cover(claim)]
         claims = [claim for claim in new if contested(claim, results)]
         heard, late = (claims, []) if self.hearing else ([], claims)

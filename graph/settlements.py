@@ -71,6 +71,12 @@ class Settlements:
         return [kept[path] for path in sorted(kept)]
 
 
+def owns(found: Claim | Settlement, links: Links) -> bool:
+    """Whether the plan gives a subject to the owner that a claim or a settlement names."""
+    if found.kind == "value":
+        return links.writer.get(found.subject) == found.owner
+    return found.owner in links.specs and found.subject.split("/")[0] == found.owner
+
+
 def _stands(found: Settlement, links: Links, results: Mapping[str, ModuleResult]) -> bool:
-    owner = links.writer.get(found.subject) if found.kind == "value" else found.subject.split("/")[0]
-    return owner == found.owner and all(module in results for module in (found.owner, found.winner, *found.losers))
+    return owns(found, links) and all(module in results for module in (found.owner, found.winner, *found.losers))

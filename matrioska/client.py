@@ -145,13 +145,30 @@ def _error(body: Any, status: int) -> ServiceError:
     )
 
 
+def _object(text: str) -> dict[str, Any]:
+    """Return the JSON object in an event.
+
+    Raises:
+        ServiceError: it holds something else.
+    """
+    try:
+        data = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise _other_form(200) from error
+    if not isinstance(data, dict):
+        raise _other_form(200)
+    return data
+
+
+def _other_form(status: int) -> ServiceError:
+    return ServiceError("The service answers in another form.", status=status, next_step="Use equal versions.")
+
+
 def _answer(response: httpx.Response) -> EnsembleAnswer:
     try:
         return EnsembleAnswer.model_validate_json(_checked(response).content)
     except ValidationError as error:
-        raise ServiceError(
-            "The service answers in another form.", status=response.status_code, next_step="Use equal versions."
-        ) from error
+        raise _other_form(response.status_code) from error
 
 
 class _Events:
@@ -165,13 +182,13 @@ class _Events:
         """Yield the event that a line completes.
 
         Raises:
-            ServiceError: the event says that the query failed.
+            ServiceError: the event says that the query failed, or is none of the service's.
         """
         field, _, value = line.partition(": ")
         if field == "event":
             self._name = value
         elif field == "data":
-            data = json.loads(value)
+            data = _object(value)
             if self._name == "error":
                 raise _error(data, 200)
             self._ended = self._name == "done"

@@ -172,7 +172,7 @@ class Runs:
         edited = parse_plan(_with_spec(plan, module, spec or {}))
         self.check_models(snapshot.values.get("options"))
         update = {"architecture": edited.model_dump(mode="json"), "results": {module: None}}
-        await self._send_back(thread_id, update)
+        await self._send_back(snapshot, update)
         return await self._drive(thread_id, None, on_event, control)
 
     async def fork(self, thread_id: str, checkpoint_id: str, *, new_thread_id: str | None = None) -> str:
@@ -224,14 +224,17 @@ class Runs:
         if values.get("status") in ("partial", "failed"):
             findings = [Finding.model_validate(found) for found in values.get("findings") or []]
             feedback = mendable(feedback_of(findings), values["architecture"])
-            await self._send_back(thread_id, {"feedback": feedback})
+            await self._send_back(snapshot, {"feedback": feedback})
             return True
         return False
 
-    async def _send_back(self, thread_id: str, update: dict[str, Any]) -> None:
-        fresh = {"approval": {"type": "approve", "text": ""}, "rounds": 0, "hearings": 0, "reviews": []}
-        fresh |= {"error": None, "findings": []}
-        await self.graph.aupdate_state(_config(thread_id), fresh | update, as_node="approval")
+    async def _send_back(self, snapshot: StateSnapshot, update: dict[str, Any]) -> None:
+        fresh: dict[str, Any] = {"rounds": 0, "hearings": 0, "reviews": [], "error": None, "findings": []}
+        # Who approved the plan, and whether they wrote it, stays on record.
+        if (snapshot.values.get("approval") or {}).get("type") != "approve":
+            fresh["approval"] = {"type": "approve", "text": ""}
+        thread = snapshot.config["configurable"]["thread_id"]
+        await self.graph.aupdate_state(_config(thread), fresh | update, as_node="approval")
 
     # -- looking ---------------------------------------------------------------------------
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import importlib
+import importlib.util
 import json
 import threading
 from collections.abc import Sequence
@@ -36,6 +36,8 @@ from matrioska.state.paths import safe_relative_path
 #: Texts in one call: far below the tokens that OpenAI takes at once.
 _TEXTS_A_CALL = 64
 _KINDS = "huggingface:FOLDER or owner/name@commit, openai:…, ollama:…, or another server of OpenAI's protocol"
+#: Module and package of what embeds in this process.
+_LOCAL = {"langchain_huggingface": "langchain-huggingface", "sentence_transformers": "sentence-transformers"}
 #: Layers of sentence-transformers that are arithmetic and nothing else.
 _LAYERS = frozenset({"Transformer", "Pooling", "Normalize", "Dense"})
 
@@ -59,9 +61,10 @@ def make_embedder(member: Member) -> Embedder:
     provider = None if name.provider == EMBEDDED else provider_of(name.provider)
     _check_options(member, ("device",) if name.provider == "huggingface" else ())
     if name.provider == "huggingface":
-        return _local(
-            member.model, parse_ref(name.model, name.revision or None), str(member.options.get("device", "cpu"))
-        )
+        ref = parse_ref(name.model, name.revision or None)
+        if missing := [package for module, package in _LOCAL.items() if importlib.util.find_spec(module) is None]:
+            raise _not_installed(member.model, missing, "pip install 'matrioska[local]'")
+        return _local(member.model, ref, str(member.options.get("device", "cpu")))
     if provider is None or not _class_name(provider):
         raise UnknownModelError(
             f"{member.model} makes no embeddings that could be used here.",
@@ -216,14 +219,10 @@ class LocalEmbedder:
             return vectors
 
     def _load(self) -> Any:
-        try:
-            import sentence_transformers  # noqa: F401
-            from langchain_huggingface import HuggingFaceEmbeddings
-        except ImportError as error:
-            install = "pip install 'matrioska[local]'"
-            raise _not_installed(self.name, [error.name or "sentence-transformers"], install) from error
         folder = checked_folder(self._ref)
         try:
+            from langchain_huggingface import HuggingFaceEmbeddings
+
             with quiet_unless_terminal():
                 return HuggingFaceEmbeddings(
                     model_name=str(folder),

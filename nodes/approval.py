@@ -32,7 +32,7 @@ def approval(state: MatrioskaState, runtime: Runtime[RunContext]) -> dict[str, A
     """Ask the person, unless the run approves by itself. A faulty answer is asked for again."""
     options = run_options(state, runtime)
     if options.approval == "auto" or options.direct:
-        return _decided(Decision(type="approve"))
+        return _decided(Decision(type="approve"), by="architect")
     emit_step("approval")
     architecture = state["architecture"]
     complaints: list[str] = []
@@ -71,8 +71,8 @@ def _shown(edited: dict[str, Any] | None, architecture: dict[str, Any]) -> dict[
     return architecture
 
 
-def _decided(decision: Decision, *, edited: bool = False) -> dict[str, Any]:
-    decided = decision.model_dump(mode="json", exclude={"plan"}) | ({"edited": True} if edited else {})
+def _decided(decision: Decision, *, by: str = "person", edited: bool = False) -> dict[str, Any]:
+    decided = decision.model_dump(mode="json", exclude={"plan"}) | {"by": by} | ({"edited": True} if edited else {})
     update: dict[str, Any] = {"approval": decided, "rounds": 0, "hearings": 0, "reviews": []}
     if decision.type == "reject":
         update |= {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from fnmatch import fnmatchcase
 
-from matrioska.nodes.checks.wording import listed, shorten
+from matrioska.nodes.checks.wording import MAX_COMPLAINTS, listed, shorten
 from matrioska.state.architecture import Architecture, ModuleSpec
 from matrioska.state.errors import ConfigError
 from matrioska.state.repository import Asset
@@ -22,8 +22,11 @@ def matching_assets(spec: ModuleSpec, assets: Mapping[str, Asset]) -> dict[str, 
 
 
 def asset_faults(plan: Architecture, assets: Mapping[str, Asset]) -> list[str]:
-    """Return a complaint for each asset that a plan names and the project does not have."""
-    return [fault for spec in plan.modules for fault in _faults(spec, assets)]
+    """Return complaints of the assets that a plan names and the project does not have; of too many, some."""
+    unknown = [(spec, pattern) for spec in plan.modules for pattern in _unknown(spec, assets)]
+    # A near name takes long to find, and a plan may name any number.
+    told = [_fault(spec, pattern, assets) for spec, pattern in unknown[:MAX_COMPLAINTS]]
+    return told if len(unknown) == len(told) else [*told, f"and {len(unknown) - len(told):,} more"]
 
 
 def check_assets(spec: ModuleSpec, assets: Mapping[str, Asset]) -> None:
@@ -32,18 +35,22 @@ def check_assets(spec: ModuleSpec, assets: Mapping[str, Asset]) -> None:
     Raises:
         ConfigError: one is not; names those that are.
     """
-    for fault in _faults(spec, assets):
+    for pattern in _unknown(spec, assets):
         raise ConfigError(
-            f"The {fault}.", next_step="Give it with --asset, or take it out of the module's asset_reads in the plan."
+            f"The {_fault(spec, pattern, assets)}.",
+            next_step="Give it with --asset, or take it out of the module's asset_reads in the plan.",
         )
 
 
-def _faults(spec: ModuleSpec, assets: Mapping[str, Asset]) -> Iterator[str]:
+def _unknown(spec: ModuleSpec, assets: Mapping[str, Asset]) -> Iterator[str]:
     for pattern in dict.fromkeys(spec.asset_reads):
-        if pattern in assets or any(fnmatchcase(name, pattern) for name in assets):
-            continue
-        there = f"; there are {listed(list(assets), 20)}" if assets else "; it has none"
-        yield (
-            f"module '{shorten(spec.id)}' reads the asset '{shorten(pattern)}', which the project does not have"
-            f"{did_you_mean(pattern, assets)}{there}"
-        )
+        if pattern not in assets and not any(fnmatchcase(name, pattern) for name in assets):
+            yield pattern
+
+
+def _fault(spec: ModuleSpec, pattern: str, assets: Mapping[str, Asset]) -> str:
+    there = f"; there are {listed(list(assets), 20)}" if assets else "; it has none"
+    return (
+        f"module '{shorten(spec.id)}' reads the asset '{shorten(pattern)}', which the project does not have"
+        f"{did_you_mean(pattern, assets)}{there}"
+    )

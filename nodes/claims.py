@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from matrioska.nodes.checks.contract import value_complaints
-from matrioska.nodes.checks.wording import listed, shorten
+from matrioska.nodes.checks.wording import bounded, listed, shorten
 from matrioska.prompts.render import to_json
 from matrioska.state.artifacts import ArtifactRef
 from matrioska.state.claims import Claim, Settlement
@@ -108,11 +108,13 @@ def claims_of(
 
 def stray_complaints(reached: Iterable[ArtifactRef], modules: Collection[str]) -> list[str]:
     """Return complaints about files beyond a module's folder that are in no other module's either."""
-    return [
-        f"The path '../{shorten(ref.path)}' is refused: no module has that folder."
-        for ref in reached
-        if ref.path.split("/")[0] not in modules
-    ]
+    return bounded(
+        [
+            f"The path '../{shorten(ref.path)}' is refused: no module has that folder."
+            for ref in reached
+            if ref.path.split("/")[0] not in modules
+        ]
+    )
 
 
 def contested(claim: Claim, results: Mapping[str, ModuleResult]) -> bool:
@@ -184,7 +186,7 @@ def feedback_on(settlements: Iterable[Settlement]) -> dict[str, list[str]]:
     for settlement in settlements:
         for loser in settlement.losers:
             feedback.setdefault(loser, []).append(_told(settlement, loser))
-    return feedback
+    return {loser: bounded(told) for loser, told in feedback.items()}
 
 
 def _told(settlement: Settlement, loser: str) -> str:

@@ -108,13 +108,15 @@ def _decisions(
 
 
 def _on_plan(plan: Architecture, state: MatrioskaState, options: RunOptions) -> dict[str, Any]:
-    asked = options.approval == "ask" and not options.direct
-    size = "1 module" if plan.is_direct else f"{len(plan.modules)} modules"
     approval = state.get("approval") or {}
-    verb = "went by" if not asked else "edited" if approval.get("edited") else "approved"
+    # Runs saved before it was written down who decided go by the options, which a resume may have changed.
+    asked = options.approval == "ask" and not options.direct
+    who = approval.get("by") or ("person" if asked else "architect")
+    size = "1 module" if plan.is_direct else f"{len(plan.modules)} modules"
+    verb = "went by" if who == "architect" else "edited" if approval.get("edited") else "approved"
     what = f"{verb} the plan “{shorten(plan.name)}” of {size}"
     return {
-        "who": "person" if asked else "architect",
+        "who": who,
         "what": what,
         "why": _cut(str(approval.get("text", "")), _MOST_SAID),
         "about": [spec.id for spec in plan.modules],

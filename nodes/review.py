@@ -62,16 +62,17 @@ async def review(state: MatrioskaState, runtime: Runtime[RunContext]) -> dict[st
     A critic that fails leaves a note for the person: the work stands.
     """
     options = await off_loop(run_options, state, runtime)
-    critic = await off_loop(pick_critic, options, runtime) if options.review_rounds else None
-    if critic is None:
-        return {"feedback": {}}
     reviews = _under_way(state)
     last = reviews[-1] if reviews else None
+    # A round that was begun is ended like any other, also when the run was resumed without a critic since.
     if last is not None and faults_of(state) > last.faults:
         taken_back = await off_loop(_take_back, state, last, artifact_store(options))
         return taken_back | {"reviews": _recorded(reviews)}
     if last is not None and last.deliverable == _digest(state):
         return {"reviews": _recorded(reviews), **_end(state, last)}
+    critic = await off_loop(pick_critic, options, runtime) if options.review_rounds else None
+    if critic is None:
+        return {"feedback": {}} | ({"reviews": _recorded(reviews)} if reviews else {})
     emit_step("review", round=len(reviews) + 1)
     judgement = await _judgement(state, critic, options)
     thoughts = {"review": judgement.reasoning or None}

@@ -49,7 +49,8 @@ class MatrioskaState(MatrioskaInput, MatrioskaOutput, total=False):
     options: dict[str, Any]
     """`RunOptions` as JSON, so that a resumed run goes by what it began with; by architect."""
     approval: dict[str, Any]
-    """`Decision` of the person, as JSON, with ``edited`` when the plan is by the person's hand; by approval."""
+    """`Decision` on the plan, as JSON, with ``by`` (``person``, or ``architect`` in a run that approves by itself) and
+    ``edited`` when the plan is by the person's hand; by approval."""
     results: Annotated[dict[str, dict[str, Any]], merge_by_key]
     """`ModuleResult` by module id, as JSON; written by execute. None drops one (redo)."""
     feedback: dict[str, list[str]]

@@ -32,11 +32,12 @@ def take_in_all(paths: Sequence[str | Path], store: ArtifactStore) -> list[Asset
     """
     found, faults = list[tuple[Path, str]](), list[str]()
     for given in paths:
-        for place, name in _files(Path(given).expanduser(), faults):
+        for place, name in _files(Path(given), faults):
             found.append((place, name))
-    if len(found) > MOST_ASSETS:
-        faults.append(f"There are {len(found):,} files; {MOST_ASSETS:,} are taken in at a time.")
-        raise AssetError(faults)
+            if len(found) > MOST_ASSETS:
+                # At once: a folder given by mistake may be a whole disk.
+                faults.append(f"There are more than {MOST_ASSETS:,} files, and no more are taken in at a time.")
+                raise AssetError(faults)
     for place, name in found:
         try:
             _look(place, name)
@@ -106,10 +107,19 @@ def _parts(place: Path, name: str) -> Iterator[bytes]:
 
 def _files(given: Path, faults: list[str]) -> Iterator[tuple[Path, str]]:
     """Yield the files that a path stands for with their names; add to ``faults`` what cannot be looked into."""
-    if not given.is_dir():
+    try:
+        given = given.expanduser()
+        root = given.resolve() if given.is_dir() else None
+    except OSError as error:
+        faults += _unreadable(given, error).faults
+        return
+    except RuntimeError:
+        # So pathlib speaks of a name behind "~" that is nobody's.
+        faults.append(f"{given} cannot be found: it names the home of nobody on this system.")
+        return
+    if root is None:
         yield given, given.name
         return
-    root = given.resolve()
     count = 0
     for place in _walk(root, faults):
         count += 1
@@ -124,11 +134,13 @@ def _walk(root: Path, faults: list[str]) -> Iterator[Path]:
 
     for folder, folders, files in os.walk(root, onerror=unreadable):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in (*folders, *sorted(files)):
+        seen = sorted(name for name in files if not name.startswith("."))
+        for number, name in enumerate((*folders, *seen)):
             place = Path(folder) / name
-            if place.is_symlink() and not place.resolve().is_relative_to(root):
+            # Not pathlib's: it raises where links lead in a circle, which the look at the file tells better.
+            if place.is_symlink() and not Path(os.path.realpath(place)).is_relative_to(root):
                 faults.append(f"{place} is a link that leads out of its folder.")
-            elif name in files and not name.startswith("."):
+            elif number >= len(folders):
                 yield place
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -39,6 +40,9 @@ _TABLE = """
         PRIMARY KEY (node, kind)
     ) WITHOUT ROWID
 """
+_TAKEN = "CREATE TABLE IF NOT EXISTS taken (number INTEGER PRIMARY KEY, ticket TEXT NOT NULL UNIQUE)"
+#: Tickets that are remembered: those of the last so many votes.
+_MOST_TAKEN = 10_000
 _SELECT = f"SELECT node, kind, {', '.join(_COLUMNS)} FROM fitness"  # noqa: S608 - column names of our own
 _REPLACE = f"REPLACE INTO fitness (node, kind, {', '.join(_COLUMNS)}) VALUES (?, ?{', ?' * len(_COLUMNS)})"  # noqa: S608
 #: Nodes and kinds that an export may hold.
@@ -98,6 +102,7 @@ class FitnessBook:
         self.path = path
         self.priors = dict(priors or {})
         self._rows: Rows = {}
+        self._taken: deque[str] = deque(maxlen=_MOST_TAKEN)
 
     async def posterior(self, node: str, kind: str) -> Posterior:
         """Return what to believe of a node at a kind of task."""
@@ -115,8 +120,14 @@ class FitnessBook:
         """Add one reward; see `Reward` for what its parts mean."""
         await self.record_all([Reward(node=node, kind=kind, right=right, seconds=seconds, evidence=evidence)])
 
-    async def record_all(self, rewards: Sequence[Reward]) -> None:
-        """Add rewards, all of them or, on an error, none."""
+    async def record_all(self, rewards: Sequence[Reward], *, once: str | None = None) -> None:
+        """Add rewards, all of them or, on an error, none.
+
+        Args:
+            rewards: what to add.
+            once: a ticket of whoever may repeat this after a kill; what comes with a ticket that was
+                taken is left out. The last 10,000 are remembered.
+        """
 
         def add(rows: Rows) -> None:
             for reward in rewards:
@@ -124,7 +135,7 @@ class FitnessBook:
                 rows[place] = rows.get(place, Tally()).after(reward)
 
         if rewards:
-            await self._change(add)
+            await self._change(add, once)
 
     async def table(self) -> list[FitnessRow]:
         """Return a line for every node overall and one for each of its kinds, by name; the best node first."""
@@ -190,11 +201,13 @@ class FitnessBook:
             return self._rows
         return await asyncio.to_thread(_read_file, self.path)
 
-    async def _change(self, change: Callable[[Rows], None]) -> None:
-        if self.path is None:
+    async def _change(self, change: Callable[[Rows], None], once: str | None = None) -> None:
+        if self.path is not None:
+            await asyncio.to_thread(_change_file, self.path, change, once)
+        elif once is None or once not in self._taken:
             change(self._rows)
-        else:
-            await asyncio.to_thread(_change_file, self.path, change)
+            if once is not None:
+                self._taken.append(once)
 
 
 def _tallies(rows: Rows, node: str) -> list[Tally]:
@@ -225,16 +238,25 @@ def _read_file(path: Path) -> Rows:
         return _read(conn, path)
 
 
-def _change_file(path: Path, change: Callable[[Rows], None]) -> None:
+def _change_file(path: Path, change: Callable[[Rows], None], once: str | None = None) -> None:
     with _opened(path) as conn, conn:
         # Before the first look, so that nobody writes between it and ours.
         conn.execute("BEGIN IMMEDIATE")
+        if once is not None and not _takes(conn, once):
+            return
         before = _read(conn, path)
         rows = dict(before)
         change(rows)
         conn.executemany("DELETE FROM fitness WHERE node = ? AND kind = ?", before.keys() - rows.keys())
         changed = [place for place, tally in rows.items() if before.get(place) is not tally]
         conn.executemany(_REPLACE, [(*place, *_values(rows[place])) for place in changed])
+
+
+def _takes(conn: sqlite3.Connection, ticket: str) -> bool:
+    """Take a ticket, and forget the oldest; return whether it was new. It is kept with what else the change writes."""
+    inserted = conn.execute("INSERT OR IGNORE INTO taken (ticket) VALUES (?)", (ticket,))
+    conn.execute("DELETE FROM taken WHERE number <= (SELECT max(number) FROM taken) - ?", (_MOST_TAKEN,))
+    return inserted.rowcount == 1
 
 
 @contextmanager
@@ -256,6 +278,7 @@ def _opened(path: Path) -> Iterator[sqlite3.Connection]:
 
 def _prepare(conn: sqlite3.Connection) -> None:
     conn.execute(_TABLE)
+    conn.execute(_TAKEN)
     if conn.execute("PRAGMA user_version").fetchone()[0] == 0:
         conn.execute(f"PRAGMA user_version = {_SCHEMA_VERSION}")
 

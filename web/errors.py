@@ -8,6 +8,7 @@ from starlette.responses import JSONResponse
 
 from matrioska.state.errors import EnsembleError, EnsembleTimeoutError, MatrioskaError, TaskError
 from matrioska.web.schemas import ErrorBody, ErrorDetail
+from matrioska.web.shown import shown_reason
 
 _CODES = {404: "not_found", 405: "method_not_allowed"}
 _STEPS = {
@@ -46,8 +47,11 @@ def status_of(error: Exception) -> int:
 
 def error_body(error: Exception) -> ErrorBody:
     """Return what is told of an error; of one that is a fault of ours, only its kind."""
-    if isinstance(error, MatrioskaError):
+    if isinstance(error, RequestError):
         return ErrorBody(error=ErrorDetail(code=error.code, message=error.message, next_step=error.next_step))
+    if isinstance(error, MatrioskaError):
+        message, step = shown_reason(error.message), shown_reason(error.next_step)
+        return ErrorBody(error=ErrorDetail(code=error.code, message=message, next_step=step))
     message = f"A fault in Matrioska: {type(error).__name__}."
     return ErrorBody(
         error=ErrorDetail(code="unexpected", message=message, next_step="Please report it; the service goes on.")

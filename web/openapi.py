@@ -19,6 +19,7 @@ _GUARDED = {
 }
 _QUERY_ERRORS = {
     400: "The body is not JSON.",
+    408: "The body did not arrive in time.",
     413: "The query is too long.",
     415: "The body is of another type than application/json.",
     422: "The body has not this form, or the query is empty.",

@@ -18,6 +18,8 @@ from matrioska.workers.ensemble.run import Ensemble, OnEvent, check_query
 MAX_BODY = 12 * MAX_QUERY + 1_000
 #: Queries under way at the same time. Their calls wait for the slots of their models anyway.
 MOST_QUERIES = 64
+#: Seconds that a request's body may take to arrive.
+BODY_TIME = 30.0
 Asking = asyncio.Task[EnsembleAnswer]
 
 
@@ -25,7 +27,7 @@ async def read_query(request: Request) -> QueryRequest:
     """Return a request's query.
 
     Raises:
-        RequestError: it is of another type, too large, not JSON, or not of the form.
+        RequestError: it is of another type, too large, too slow, not JSON, or not of the form.
         TaskError: it asks nothing.
     """
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
@@ -33,7 +35,17 @@ async def read_query(request: Request) -> QueryRequest:
         raise RequestError(
             415, "media_type", f"The body is {kind[:80] or 'of no type'}.", next_step="Send application/json."
         )
-    body = await _body(request)
+    try:
+        async with asyncio.timeout(BODY_TIME):
+            body = await _body(request)
+    except TimeoutError as error:
+        raise RequestError(
+            408,
+            "too_slow",
+            f"The body had not arrived after {BODY_TIME:g} s.",
+            next_step="Send it in one go.",
+            headers={"Connection": "close"},
+        ) from error
     try:
         raw = json.loads(body)
     except (ValueError, RecursionError) as error:

@@ -12,6 +12,7 @@ from starlette.types import Receive, Scope, Send
 
 from matrioska.web.errors import error_body
 from matrioska.web.queries import Asking, Queries, result_of
+from matrioska.web.shown import shown_event
 
 EVENT_STREAM = "text/event-stream"
 #: Seconds of silence after which a stream sends a comment, so that nothing in between closes it.
@@ -54,7 +55,7 @@ async def _events(task: Asking, told: _Told) -> AsyncIterator[bytes]:
             break
         # The answer comes last, in the form that it has without a stream.
         if event["type"] != "done":
-            yield _event(str(event["type"]), event)
+            yield _event(str(event["type"]), shown_event(event))
     try:
         last = _event("done", result_of(task).model_dump(mode="json"))
     except Exception as error:  # noqa: BLE001 - the stream has begun: its last event is all that can tell

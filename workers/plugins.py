@@ -17,6 +17,7 @@ from matrioska.workers.hooks import PROJECT, Hooks, hookimpl
 from matrioska.workers.pipeline.worker import PipelineWorker
 
 _log = logging.getLogger("matrioska.plugins")
+_BUILT_IN = "built-in"
 
 
 class _BuiltIn:
@@ -32,7 +33,7 @@ def plugin_manager() -> pluggy.PluginManager:
     """Return the manager with the built-ins and every plugin that could be loaded; the others are named in the log."""
     manager = pluggy.PluginManager(PROJECT)
     manager.add_hookspecs(Hooks)
-    manager.register(_BuiltIn(), name="built-in")
+    manager.register(_BuiltIn(), name=_BUILT_IN)
     for found in entry_points(group=PROJECT):
         try:
             manager.register(found.load(), name=found.name)
@@ -57,10 +58,12 @@ def adapters() -> Mapping[str, Any]:
 
 @cache
 def collected(hook: str) -> Mapping[str, Any]:
-    """Return what all plugins give by a hook, by name; what was registered first has the last word."""
+    """Return what all plugins give by a hook, by name. The built-ins have the last word, then who comes first."""
     found: dict[str, Any] = {}
-    # One by one and not by pluggy's own call, which a single plugin that raises would end for all.
-    for implementation in getattr(plugin_manager().hook, hook).get_hookimpls():
+    given = getattr(plugin_manager().hook, hook).get_hookimpls()
+    # One by one and not by pluggy's own call, which a single plugin that raises would end for all. The
+    # built-ins first: a plugin that asks to be called last stands before them in pluggy's list.
+    for implementation in sorted(given, key=lambda one: one.plugin_name != _BUILT_IN):
         try:
             found = {**implementation.function(), **found}
         except Exception as error:  # noqa: BLE001 - see above

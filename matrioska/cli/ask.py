@@ -154,12 +154,12 @@ def event_line(event: Mapping[str, Any]) -> str:
     if kind == "chunk":
         return f"{number}. {line(event['text'], 100)} ({event['kind']}; {listed(event['nodes'])})"
     if kind == "vote":
-        says = line(event["answer"] or event["error"] or event["how"], 80)
-        return f"   {number}. {line(event['node'], 64)} {event['how'].replace('_', ' ')}: {says}"
+        says = f": {line(told, 80)}" if (told := event["answer"] or event["error"]) else ""
+        return f"   {number}. {line(event['node'], 64)} {event['how'].replace('_', ' ')}{says}"
     if kind == "decided":
         if event["error"]:
             return f"   {number}. no answer: {line(event['error'], 100)}"
-        early = f", {count(event['saved_calls'], 'call')} saved" if event["early"] else ""
+        early = f", {count(event['saved_calls'], 'call')} saved" if event["saved_calls"] else ""
         return f"   {number}. decided with {event['confidence']:.0%} of the weight{early}"
     return f"written by {line(event['by'], 80)}" if kind == "synthesis" and event["by"] else ""
 

@@ -26,7 +26,10 @@ _EXTRAS = {
         "bitsandbytes": "bitsandbytes",
         "safetensors": "safetensors",
         "llguidance": "llguidance",
+        "langchain_huggingface": "langchain-huggingface",
+        "sentence_transformers": "sentence-transformers",
     },
+    "gguf": {"xllamacpp": "xllamacpp"},
     "media": {
         "PIL": "pillow",
         "soundfile": "soundfile",

@@ -39,6 +39,11 @@ class Wish:
     export: Path | None = None
     restore: Path | None = None
 
+    @property
+    def judged(self) -> str | None:
+        """The node that a person gives a thumb, if any."""
+        return self.good if self.good is not None else self.bad
+
     def check(self) -> None:
         """Check that the options go together.
 
@@ -51,7 +56,12 @@ class Wish:
                 "Only one of --good, --bad, --reset, --reset-all, --export and --import can be done at a time.",
                 next_step="Give one of them.",
             )
-        judged = self.good or self.bad
+        judged = self.judged
+        if judged is None and self.kind is not None and asked != [None] * len(asked):
+            raise UsageError(
+                "--kind goes with the table, --good and --bad; the rest is done to all kinds.",
+                next_step="Leave --kind out.",
+            )
         if judged is not None and self.kind is None:
             raise UsageError(
                 f"At what kind of task was {judged!r} right or wrong?",
@@ -98,7 +108,7 @@ def _priors(ui: Ui, topology: Path | None) -> dict[str, float]:
 
 async def _change(book: FitnessBook, wish: Wish) -> tuple[str, dict[str, Any]] | None:
     """Do what is wished for; return what was done, in words and as JSON, or None where nothing was to do."""
-    judged = wish.good or wish.bad
+    judged = wish.judged
     if judged is not None and wish.kind is not None:
         await _require(book, judged)
         await book.record(judged, wish.kind, right=float(wish.good is not None), evidence="person")

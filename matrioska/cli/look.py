@@ -172,6 +172,7 @@ def _show_spec(ui: Ui, spec: ModuleSpec) -> None:
         ("after", spec.dependencies),
         ("reads 📖", spec.shared_state_reads),
         ("writes ✍", spec.shared_state_writes),
+        ("assets 📎", spec.asset_reads),
         ("files of", spec.artifact_reads),
         ("inputs", spec.inputs),
         ("outputs", spec.outputs),

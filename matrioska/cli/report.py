@@ -22,7 +22,8 @@ from matrioska.state.results import Deliverable
 Command = Callable[..., str]
 _MOST_FAULTS = 20
 _MOST_SETTLED = 5
-_WIDEST_LIST = 70
+# With the row's sign and name before it and "and 12 more" behind it, a line of 80 columns.
+_WIDEST_LIST = 50
 _HEADS = {
     "complete": ("✅", "green", "complete"),
     "partial": ("🟡", "yellow", "partly done"),

@@ -309,7 +309,23 @@ def read_model(plan: Plan, folder: Path, auto: Any = None, spare: tuple[str, ...
     if info["unexpected_keys"]:
         _log.warning("%s: %d tensors of its files are not used", name, len(info["unexpected_keys"]))
     model.eval()  # type: ignore[no-untyped-call]
+    if getattr(model, "is_loaded_in_4bit", False):
+        _leave_odd_widths_unpacked(model)
     return model
+
+
+def _leave_odd_widths_unpacked(model: PreTrainedModel) -> None:
+    """Let layers whose widths bitsandbytes cannot pack for AVX-512 BF16 compute as on other processors.
+
+    It would find out in the middle of an answer. Such layers are in vision models, Qwen2.5-VL's among them.
+    """
+    from bitsandbytes.nn.modules import Linear4bit
+
+    for layer in model.modules():
+        if isinstance(layer, Linear4bit):
+            weight: Any = layer.weight
+            if layer.out_features % 32 or layer.in_features % weight.blocksize:
+                layer.support_avx512bf16_for_cpu = False
 
 
 def _ran_out(plan: Plan) -> ModelMemoryError:

@@ -22,6 +22,8 @@ from matrioska.store.kinds import is_text
 
 #: Bytes of a text that are looked at: more than any model's context takes.
 _MOST_TEXT = 1_000_000
+#: What is as well known from its first rows. Other data, an interface in YAML among it, is not.
+_TABLES = frozenset({"text/csv", "text/tab-separated-values"})
 _MEDIA_DOMAINS = {"image": "vision", "audio": "audio"}
 
 
@@ -107,7 +109,7 @@ class BaseAdapter:
         # What is cut off may end within a character.
         text = material.store.head(asset.ref, _MOST_TEXT).decode("utf-8-sig", errors="ignore")
         lines = text.split("\n")
-        if asset.domain == "data" and len(lines) > self.rows:
+        if asset.ref.media_type in _TABLES and len(lines) > self.rows:
             cut = "\n".join(lines[: self.rows])
             return f"{cut}\n… (the first {self.rows} lines)"
         if asset.ref.size > _MOST_TEXT:

@@ -92,7 +92,12 @@ def _asked(form: str, content: bytes) -> dict[str, Any]:
     environment = {name: os.environ[name] for name in _KEPT if name in os.environ}
     try:
         ended = subprocess.run(  # noqa: S603 - our own script, and the file goes in by stdin
-            [sys.executable, str(_CHILD), form], input=content, capture_output=True, timeout=_SECONDS, env=environment
+            # -P: modules beside the script have names of the standard library's.
+            [sys.executable, "-P", str(_CHILD), form],
+            input=content,
+            capture_output=True,
+            timeout=_SECONDS,
+            env=environment,
         )
     except subprocess.TimeoutExpired as error:
         raise Unshown(f"it took longer than {_SECONDS} seconds") from error

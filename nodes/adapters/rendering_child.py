@@ -14,6 +14,7 @@ import json
 import re
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 from xml.etree import ElementTree
 
@@ -35,8 +36,14 @@ def _limit() -> None:
     except ImportError:
         # Windows has no such limits; the parent's timeout still holds.
         return
-    resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
-    resource.setrlimit(resource.RLIMIT_CPU, (_SECONDS, _SECONDS))
+    for kind, most in ((resource.RLIMIT_AS, _MEMORY), (resource.RLIMIT_CPU, _SECONDS)):
+        _, hardest = resource.getrlimit(kind)
+        if hardest != resource.RLIM_INFINITY:
+            # Whoever started us is stricter already, and a limit cannot be raised.
+            most = min(most, hardest)
+        # macOS may refuse a limit of memory; the parent's timeout still holds.
+        with suppress(ValueError, OSError):
+            resource.setrlimit(kind, (most, most))
 
 
 def _pages(pictures: list[bytes], count: int) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from matrioska.models.gateway import Client
 from matrioska.nodes.checks.wording import listed, shorten
 from matrioska.nodes.context.extract import extract, headline
 from matrioska.nodes.context.join import condensed, entry_text
-from matrioska.nodes.context.names import holds, invented, missing
+from matrioska.nodes.context.names import held, invented, missing
 from matrioska.nodes.context.pieces import Piece
 from matrioska.nodes.replies import complaint_about
 from matrioska.prompts.render import render, template_source
@@ -205,7 +205,7 @@ class Condenser:
         raise _UnusableError("it is too large for the boss's window")
 
     def _part(self, boss: Client, text: str, whole: _Order, room: int) -> _Order:
-        names = tuple(name for name in whole.names if holds(text, name))
+        names = tuple(sorted(held(text, whole.names)))
         return _Order(text, names, room // _QUARTER, boss.count_tokens, whole.label)
 
     async def _asked(self, boss: Client, order: _Order, text: str) -> tuple[str, str]:

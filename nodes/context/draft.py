@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 from matrioska.nodes.context.condense import Condensed, Condenser, settled
 from matrioska.nodes.context.extract import headline
 from matrioska.nodes.context.fit import shares
 from matrioska.nodes.context.join import blocks_of, condensed, entry_text, joined
-from matrioska.nodes.context.names import identifiers_of
+from matrioska.nodes.context.names import contract_names, identifiers_of
 from matrioska.nodes.context.pieces import ContextPackage, Piece
 from matrioska.state.jobs import Job
 
@@ -49,7 +50,7 @@ class Draft:
         left_out: dict[str, int] = {}
         for at, piece in enumerate(self.pieces):
             if self.shares[at] == 0 < self.whole[at]:
-                left_out[piece.name] = self.whole[at]
+                left_out[piece.name] = left_out.get(piece.name, 0) + self.whole[at]
                 continue
             size = self.whole[at]
             if (found := self.condensed.get(at)) is not None:
@@ -58,7 +59,8 @@ class Draft:
                 told = {"by": found.by, "why": found.why, "reused": found.reused}
                 compressed[piece.name] = {"from": self.whole[at], "to": size, **told}
             kept.append(piece)
-            included[piece.name] = size
+            # An asset and a module's file may have one name: "hero/logo.png".
+            included[piece.name] = included.get(piece.name, 0) + size
         package = ContextPackage(sections=joined(kept), blocks=blocks_of(kept))
         record = {"budget": self.budget, "included": included, "compressed": compressed, "left_out": left_out}
         return package, record
@@ -74,8 +76,12 @@ def drafted(job: Job, pieces: list[Piece], budget: int, count_text: Callable[[st
     def count(piece: Piece) -> int:
         return piece.block.tokens if piece.block else count_text(entry_text(piece))
 
+    @cache
+    def listed() -> frozenset[str]:
+        return contract_names(job)
+
     def least(index: int) -> int:
-        names[index] = identifiers_of(pieces[index], job)
+        names[index] = identifiers_of(pieces[index], listed())
         return count(condensed(pieces[index], headline(names[index])))
 
     names: dict[int, frozenset[str]] = {}

@@ -51,6 +51,13 @@ def test_what_is_not_there_is_said_with_what_is() -> None:
     assert "it has none" in fault
 
 
+def test_a_plan_of_nothing_but_wrong_names_is_told_of_some() -> None:
+    modules = [spec(f"m{n}", asset_reads=[f"tune-{n}-{m}.wav" for m in range(40)]) for n in range(10)]
+    faults = asset_faults(Architecture.model_validate(plan(*modules)), ASSETS)
+    assert len(faults) == 31
+    assert faults[-1] == "and 370 more"
+
+
 def test_an_architect_that_names_assets_that_are_not_there_is_told(start: Start) -> None:
     author = Author(
         plan(spec("a")), told={"plan": [fenced(plan(spec("a", asset_reads=["x.png"]))), fenced(plan(spec("a")))]}

@@ -298,6 +298,33 @@ def test_a_resume_settles_nothing_twice(start: Start, stop_at: str) -> None:
 
 
 @DIAGONAL
+@pytest.mark.parametrize("redone", [["apart"], ["apart", "base"], ["page"], []])
+def test_a_redo_before_the_dispute_was_settled_does_not_drop_it(start: Start, redone: list[str]) -> None:
+    author = claiming_page(decides("page"))
+    author.plan = plan(reader("base"), reader("core", "base"), reader("page", "core"), spec("apart"))
+    driven = start(author)
+    driven.run("Do it.", interrupt_before=["reconcile"])
+    driven.update({"results": dict.fromkeys(redone)}, as_node="approval")
+    assert driven.run(None)["status"] == "complete"
+    assert author.asked["reconcile"] == 1
+    assert settlement(driven, "value:core.api")["winner"] == "page"
+
+
+@DIAGONAL
+def test_a_claim_on_a_key_that_went_to_another_module_is_not_heard(start: Start) -> None:
+    author = claiming_page(decides("page"))
+    author.plan = plan(reader("core"), spec("apart"), reader("page", "core", "apart", shared_state_reads=["core.api"]))
+    driven = start(author)
+    driven.run("Do it.", interrupt_before=["reconcile"])
+    architecture = driven.state().values["architecture"]
+    core, apart, page = architecture["modules"]
+    moved = [core | {"shared_state_writes": []}, apart | {"shared_state_writes": ["core.api"]}, page]
+    driven.update({"architecture": architecture | {"modules": moved}}, as_node="approval")
+    assert driven.run(None)["status"] == "complete"
+    assert (author.asked["produce page"], author.asked["reconcile"]) == (1, 0)
+
+
+@DIAGONAL
 def test_what_was_settled_is_not_heard_again(start: Start) -> None:
     author = claiming_page(decides("core"))
     author.told["mend page"] = saying("mend", "page", {"core.api": CLAIMED})

@@ -260,6 +260,23 @@ def test_a_resume_does_not_review_again(start: Start) -> None:
     assert (made.asked["review"], made.asked["mend page"]) == (2, 1)
 
 
+@pytest.mark.parametrize(
+    ("mended", "said"),
+    [("UNIT = 'km'\ndef broken(:", [DEFECT]), ("UNIT = 'miles'", [DEFECT]), ("UNIT = 'km'", [])],
+)
+def test_a_round_ends_well_when_the_run_is_resumed_without_one(start: Start, mended: str, said: list[str]) -> None:
+    made = author(observant, file_block("page.py", mended))
+    driven = start(made, review_rounds=1, refine_rounds=0, max_mends=1)
+    driven.run("Do it.", interrupt_after=["review"])
+    driven.options["review_rounds"] = 0
+    result = driven.run(None)
+    assert result["status"] == "complete"
+    assert warnings(result) == said
+    assert ("miles" if said else "km") in text_of(result, "page/page.py")
+    assert made.asked["review"] == 1
+    assert not any(round_["before"] for round_ in reviews(driven))
+
+
 @DIAGONAL
 def test_a_run_sent_back_later_is_reviewed_anew(start: Start) -> None:
     made = author(observant, file_block("page.py", "UNIT = 'miles'"))

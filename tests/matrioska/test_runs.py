@@ -326,3 +326,14 @@ async def test_a_run_of_a_newer_format_does_not_hide_the_others(begin: Open, mon
         "old": "complete",
         "new": "unreadable",
     }
+
+
+async def test_who_decided_on_the_plan_stays_on_record(begin: Open) -> None:
+    author = Author(chain(2))
+    asking = await begin(author, approval="ask")
+    await asking.start("Do it.", thread_id="one")
+    await asking.resume("one", Decision(type="edit", plan=chain(2) | {"name": "Mine"}))
+    alone = await begin(author)
+    assert (await alone.redo("one", "m1")).status == "complete"
+    decided = [(found.who, found.what) for found in (await alone.memory("one")).decisions]
+    assert decided == [("person", "edited the plan “Mine” of 2 modules")]

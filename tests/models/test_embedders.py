@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -171,6 +172,16 @@ async def test_what_may_not_or_cannot_be_loaded_is_refused(
 def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(ModelLoadError, match="There is no folder"):
         make_embedder(Member(model=f"huggingface:{tmp_path}/nothing"))
+
+
+@pytest.mark.parametrize("module", ["langchain_huggingface", "sentence_transformers"])
+def test_without_its_packages_it_says_what_to_install(
+    encoder: Path, module: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(ModelError, match=f"not installed: {module.replace('_', '-')}") as caught:
+        local(encoder)
+    assert "matrioska[local]" in caught.value.next_step
 
 
 async def test_a_repository_that_is_not_in_the_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

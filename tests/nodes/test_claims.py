@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from matrioska.nodes.checks.files import file_complaints
+from matrioska.nodes.checks.wording import MAX_COMPLAINTS
 from matrioska.nodes.claims import (
     claims_of,
     contested,
@@ -162,3 +163,15 @@ def test_late_claims_are_named_up_to_a_few() -> None:
     told = too_late([file("page", f"core/{n}.py") for n in range(9)])
     assert "'page on core/0.py'" in told
     assert "and 6 more" in told
+
+
+def test_a_flood_of_claims_does_not_drown_who_is_told() -> None:
+    results = {"core": done(), "page": done()}
+    claims = [file("page", f"core/{number:04}.txt") for number in range(2_000)]
+    settled = [dispute.settle("core", "owner", "") for dispute in disputes_of(claims, results)]
+    told = feedback_on(settled)["page"]
+    assert len(told) == MAX_COMPLAINTS + 1
+    assert "../core/0000.txt is settled" in told[0]
+    assert told[-1] == f"and {2_000 - MAX_COMPLAINTS} more"
+    strays = stray_complaints([ref(f"nowhere/{number}.txt") for number in range(2_000)], MODULES)
+    assert len(strays) == MAX_COMPLAINTS + 1

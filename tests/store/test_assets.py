@@ -242,6 +242,35 @@ def test_links_within_the_folder_are_files_like_others(store: ArtifactStore, hom
     assert [asset.ref.path for asset in take_in_all([home], store)] == ["home/link.txt", "home/sub/a.txt"]
 
 
+def test_links_in_a_circle_are_named(store: ArtifactStore, home: Path) -> None:
+    _put(home, "a.txt", "a")
+    (home / "circle").symlink_to("circle")
+    for given in (home, home / "circle"):
+        with pytest.raises(AssetError, match=r"circle cannot be read: .*(?i:links|loop)"):
+            take_in_all([given], store)
+
+
+def test_hidden_links_are_passed_over(store: ArtifactStore, tmp_path: Path) -> None:
+    _put(tmp_path, "secret.txt", "secret")
+    _put(tmp_path, "album/a.txt", "a")
+    (tmp_path / "album" / ".lock").symlink_to(tmp_path / "secret.txt")
+    assert [asset.ref.path for asset in take_in_all([tmp_path / "album"], store)] == ["album/a.txt"]
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ("~nobody-has-this-name/a.png", "names the home of nobody"),
+        ("x" * 300 + ".png", "cannot be read: File name too long"),
+        ("x/" * 3_000 + "a.png", "cannot be read: File name too long"),
+    ],
+)
+def test_a_path_that_no_system_takes_is_a_fault_like_others(store: ArtifactStore, given: str, told: str) -> None:
+    with pytest.raises(AssetError, match=told) as caught:
+        take_in_all([given, "/nowhere.txt"], store)
+    assert len(caught.value.faults) == 2
+
+
 def test_what_is_no_file_is_refused_without_waiting_for_it(store: ArtifactStore, home: Path) -> None:
     os.mkfifo(home / "pipe")
     with pytest.raises(AssetError, match="neither a file nor a folder"):
@@ -262,7 +291,7 @@ def test_too_many_files_are_refused_before_they_are_read(
     monkeypatch.setattr(taking, "MOST_ASSETS", 2)
     for name in ("a.txt", "b.txt", "c.txt"):
         _put(home, name, name)
-    with pytest.raises(AssetError, match="There are 3 files; 2 are taken in at a time"):
+    with pytest.raises(AssetError, match="There are more than 2 files"):
         take_in_all([home], store)
 
 

@@ -76,6 +76,25 @@ async def test_one_wrong_reward_and_none_is_taken(book: FitnessBook) -> None:
     assert (await book.posterior("a", "maths")).observations == 2
 
 
+async def test_what_is_repeated_with_its_ticket_counts_once(book: FitnessBook, path: Path) -> None:
+    reward = Reward(node="a", kind="maths", right=1.0)
+    for ticket in ("first", "first", "second", None, None):
+        await book.record_all([reward], once=ticket)
+    assert (await book.posterior("a", "maths")).observations == 4
+    if book.path is not None:
+        await FitnessBook(path).record_all([reward], once="second")
+        assert (await FitnessBook(path).posterior("a", "maths")).observations == 4
+
+
+async def test_a_book_from_before_tickets_takes_them(path: Path) -> None:
+    await FitnessBook(path).record("a", "maths", right=1.0)
+    with closing(sqlite3.connect(path)) as conn, conn:
+        conn.execute("DROP TABLE taken")
+    for _ in range(2):
+        await FitnessBook(path).record_all([Reward(node="a", kind="maths", right=1.0)], once="one")
+    assert (await FitnessBook(path).posterior("a", "maths")).observations == 2
+
+
 async def test_reset_forgets_one_or_all(book: FitnessBook) -> None:
     for node in "abc":
         await book.record(node, "maths", right=1.0)

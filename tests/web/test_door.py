@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 from collections.abc import Callable
 from typing import Any
 
@@ -10,11 +11,11 @@ import pytest
 from starlette.testclient import TestClient
 
 from matrioska.state.ensemble import MAX_QUERY
-from matrioska.state.errors import ConfigError, UsageError
+from matrioska.state.errors import ConfigError, ModelError, UsageError
 from matrioska.web import queries, stream
 from matrioska.web.guard import LOOPBACK_HOSTS
 from matrioska.web.server import check_door, listen
-from matrioska.web.shown import shown_model
+from matrioska.web.shown import shown_event, shown_model, shown_reason
 from tests.voters import Voters
 
 Client = Callable[..., TestClient]
@@ -155,6 +156,9 @@ def test_who_may_listen_where() -> None:
             check_door(host, None)
     with pytest.raises(ConfigError, match="5 characters"):
         check_door("127.0.0.1", "short")
+    for token in (f"{TOKEN}\n", f" {TOKEN}", "a token in several words", "símbolo-de-acesso-longo"):
+        with pytest.raises(ConfigError, match="a header cannot bear"):
+            check_door("0.0.0.0", token)
 
 
 def test_a_port_that_is_taken_is_said() -> None:
@@ -192,6 +196,7 @@ def test_a_long_silence_in_a_stream_is_filled(client: Client, monkeypatch: pytes
         ("gguf:/home/me/models/small.gguf", "gguf:small.gguf"),
         ("gguf:~/models/small.gguf", "gguf:small.gguf"),
         ("gguf:../models/small.gguf", "gguf:small.gguf"),
+        ("gguf:models/small.gguf", "gguf:small.gguf"),
         ("gguf:C:\\models\\small.gguf", "gguf:small.gguf"),
         ("huggingface:/data/llama/", "huggingface:llama"),
         ("huggingface:meta-llama/Llama-3", "huggingface:meta-llama/Llama-3"),
@@ -224,3 +229,65 @@ def test_answers_and_topology_show_no_place_of_this_machine(client: Client) -> N
     assert "secret" not in answer.text + shown.text
     assert shown.json()["synthesizer"] == "gguf:big.gguf"
     assert [node["id"] for node in shown.json()["nodes"]] == ["n1", "n2"]
+
+
+REASON = (
+    "gguf:/secret/John Smith/x.gguf: llama.cpp cannot load /secret/John Smith/x.gguf: it is damaged. "
+    "vllm:m@http://user:secret@10.0.0.5:1/v1: Nothing answers at http://10.0.0.5:1/v1, or C:\\secret\\m\\ is gone."
+)
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+@pytest.mark.parametrize("answered", [False, True])
+def test_reasons_show_no_address_and_no_place_of_this_machine(client: Client, streamed: bool, answered: bool) -> None:
+    def says(prompt: str) -> Any:
+        return "Paris" if answered and "France" in prompt else ModelError(REASON)
+
+    text = "What is the capital of France? What is the capital of Peru?"
+    response = client(Voters(nodes=2, says={"n1": says, "n2": says})).post(
+        "/query", json={"query": text, "stream": streamed}
+    )
+    assert response.status_code == (200 if answered or streamed else 503)
+    assert "x.gguf: llama.cpp cannot load x.gguf: it is damaged" in response.text
+    assert "Smith" not in response.text
+    assert "secret" not in response.text
+    assert "10.0.0.5" not in response.text
+
+
+def test_events_show_no_place_of_the_synthesizer() -> None:
+    shown = shown_event({"type": "synthesis", "by": "gguf:/secret/place/big.gguf"})
+    assert shown == {"type": "synthesis", "by": "gguf:big.gguf"}
+
+
+@pytest.mark.parametrize(
+    "reason",
+    ["It gave no answer within 5 s.", "org/model: it is and/or was down, see 3/4 of it.", "n1: nothing; n2: x."],
+)
+def test_reasons_without_places_stay_as_they_are(reason: str) -> None:
+    assert shown_reason(reason) == reason
+
+
+def test_a_body_that_does_not_arrive_is_given_up(
+    served: Callable[..., tuple[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(queries, "BODY_TIME", 0.05)
+    told = _told(served, b"POST /query HTTP/1.1\r\nContent-Type: application/json\r\nContent-Length: 9\r\n%s\r\n{")
+    assert b" 408 " in told.partition(b"\r\n")[0]
+    assert b'"too_slow"' in told
+
+
+def test_headers_without_end_are_refused(served: Callable[..., tuple[str, Any]]) -> None:
+    told = _told(served, b"GET /health HTTP/1.1\r\n%sX: " + b"a" * 100_000)
+    assert b" 400 " in told.partition(b"\r\n")[0]
+
+
+def _told(served: Callable[..., tuple[str, Any]], request: bytes) -> bytes:
+    """Return what the service says to bytes, with its host where ``%s`` stands, before it closes the connection."""
+    place = served(Voters())[0].removeprefix("http://")
+    name, _, port = place.rpartition(":")
+    told = b""
+    with socket.create_connection((name, int(port)), timeout=20) as opened:
+        opened.sendall(request % f"Host: {place}\r\n".encode())
+        while part := opened.recv(65_536):
+            told += part
+    return told

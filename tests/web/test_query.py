@@ -11,6 +11,9 @@ from typing import Any
 
 import httpx
 import pytest
+from starlette.applications import Starlette
+from starlette.responses import PlainTextResponse
+from starlette.routing import Route
 
 from matrioska.client import EnsembleClient, ServiceError
 from matrioska.state.ensemble import EnsembleAnswer, NodeSpec, Topology
@@ -160,3 +163,13 @@ def test_a_service_that_is_not_there_is_said(tmp_path: Any) -> None:
     with pytest.raises(ServiceError, match="cannot be reached") as caught:
         EnsembleClient("http://127.0.0.1:9").query("Anybody?")
     assert "matrioska serve" in caught.value.next_step
+
+
+@pytest.mark.parametrize("told", ["data: hello", "data: [1]", "event: error\ndata: 3", f"data: {'[' * 100_000}"])
+async def test_a_stream_of_something_else_is_said(told: str) -> None:
+    other = Starlette(routes=[Route("/query", lambda request: PlainTextResponse(f"{told}\n\n"), methods=["POST"])])
+    with serving_model(lambda server: other, ModelServer(lambda stage, module, prompt: "")) as server:
+        with pytest.raises(ServiceError, match="in another form"):
+            list(EnsembleClient(server.url).stream(CHAINED))
+        with pytest.raises(ServiceError, match="in another form"):
+            [event async for event in EnsembleClient(server.url).astream(CHAINED)]

@@ -91,6 +91,19 @@ def test_a_broken_plugin_is_named_and_left_out(
     ]
 
 
+class _Last:
+    """A plugin that asks to be called last, which pluggy lists first."""
+
+    @hookimpl(trylast=True)
+    def matrioska_workers(self) -> Mapping[str, Any]:
+        return {"chat": Echo()}
+
+
+def test_no_order_of_calls_takes_a_name_over(install: Any) -> None:
+    install(last=_Last(), parrot=Plugin())
+    assert isinstance(plugins.workers()["chat"], ChatWorker)
+
+
 class _Raises:
     @hookimpl
     def matrioska_adapters(self) -> Mapping[str, Any]:

@@ -7,10 +7,12 @@ here leans towards "apart".
 
 from __future__ import annotations
 
+import asyncio
 import math
 import re
 from collections import Counter, OrderedDict
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Protocol
 
 from matrioska.models.embedded.understanding.language import detect_language
@@ -37,8 +39,8 @@ _SAME_SUBJECT = 0.5
 _STRONG = 3.0
 #: Characters of a word that stand for its stem.
 _STEM = 6
-#: Characters of an answer that are looked at, sentences compared, and vectors kept.
-_LOOKED_AT, _SENTENCES, _KEPT = 20_000, 60, 512
+#: Characters of an answer that are looked at, sentences compared, vectors and results of comparing kept.
+_LOOKED_AT, _SENTENCES, _KEPT, _COMPARED = 20_000, 60, 512, 1_000
 _SENTENCE = re.compile(r"(?<=[.!?…;])\s+|\n+")
 _YES, _NO = frozenset({"yes", "sim", "true"}), frozenset({"no", "nao", "false"})
 
@@ -75,6 +77,8 @@ class Meaning:
         """Why the embedder is not used any more; '' while nothing is wrong with it."""
         self._embedder = embedder
         self._vectors: OrderedDict[str, list[float]] = OrderedDict()
+        self._compared: OrderedDict[tuple[str, str], float] = OrderedDict()
+        """A vote compares its answers anew with each one that comes."""
 
     @property
     def threshold(self) -> float:
@@ -95,8 +99,17 @@ class Meaning:
         if code_of(a) or code_of(b):
             # Whether two programs do the same cannot be told from their words.
             return _CONTRADICTION
+        pair = (a, b) if a < b else (b, a)
+        if (known := self._compared.get(pair)) is not None:
+            return known
         near = await self._nearness(a, b)
-        return min(near, _CONTRADICTION) if _contradict(a, b) else near
+        # Long texts take their time: other queries go on meanwhile.
+        if await asyncio.to_thread(_contradict, a, b):
+            near = min(near, _CONTRADICTION)
+        self._compared[pair] = near
+        while len(self._compared) > _COMPARED:
+            self._compared.popitem(last=False)
+        return near
 
     async def agree(self, a: str, b: str) -> bool:
         """Whether two texts are taken for the same."""
@@ -132,6 +145,8 @@ class Meaning:
 
     def _give_up(self, fault: str) -> None:
         self.fault, self._embedder = fault, None
+        # What vectors said is on another scale.
+        self._compared.clear()
 
 
 async def groups(answers: Sequence[str], meaning: Meaning) -> list[list[int]]:
@@ -188,22 +203,27 @@ def _contradict(a: str, b: str) -> bool:
     return _negate(_sentences(a), _sentences(b)) or _negate(_sentences(b), _sentences(a))
 
 
-def _negate(ours: list[list[str]], theirs: list[list[str]]) -> bool:
+_Sentence = tuple[dict[str, float], bool]
+"""Weights of a sentence's words, and whether it denies."""
+
+
+def _negate(ours: Sequence[_Sentence], theirs: Sequence[_Sentence]) -> bool:
     """Whether a sentence says of the same subject what its nearest counterpart denies."""
     single = len(ours) == len(theirs) == 1
-    others = [(_weights(words), _denies(words)) for words in theirs]
-    for words in ours:
-        mine = _weights(words)
-        near, denied = max(((_cosine(mine, other), denies) for other, denies in others), default=(0.0, False))
-        if (single or near >= _SAME_SUBJECT) and denied != _denies(words):
+    for mine, denies in ours:
+        near, denied = max(
+            ((_cosine(mine, other), other_denies) for other, other_denies in theirs), default=(0.0, False)
+        )
+        if (single or near >= _SAME_SUBJECT) and denied != denies:
             return True
     return False
 
 
-def _sentences(text: str) -> list[list[str]]:
+@lru_cache(maxsize=128)
+def _sentences(text: str) -> tuple[_Sentence, ...]:
     portuguese = _is_portuguese(text)
     found = (_words(sentence, portuguese) for sentence in _SENTENCE.split(text)[:_SENTENCES])
-    return [words for words in found if words]
+    return tuple((_weights(words), any(map(is_negation, words))) for words in found if words)
 
 
 def _words(text: str, portuguese: bool | None = None) -> list[str]:
@@ -218,10 +238,7 @@ def _is_portuguese(text: str) -> bool:
     return detect_language(text[:2_000]) == "pt"
 
 
-def _denies(words: list[str]) -> bool:
-    return any(map(is_negation, words))
-
-
+@lru_cache(maxsize=128)
 def _features(text: str) -> dict[str, float]:
     """Return what a text is made of, and how much of each."""
     return _weights(_words(text), strong=_STRONG)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import time
+import uuid
 from typing import Any, Literal
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from matrioska.models.meter import CallRecord, Meter, current_meter, metered
 from matrioska.state.ensemble import Chunk, NodeVote
@@ -26,6 +27,8 @@ class Assignment(BaseModel):
     """Ids of the nodes, in the order in which they are asked."""
     fitness: list[float]
     """What each of them is expected to get right."""
+    ticket: str = Field(default_factory=lambda: uuid.uuid4().hex)
+    """By which a vote that is repeated after a kill is known: what it brings is learnt once."""
 
 
 class Asked:

@@ -16,13 +16,24 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
+from matrioska.models.embedded.understanding.language import detect_language
 from matrioska.state.ensemble import Chunk
 from matrioska.workers.ensemble.vocabulary import (
     ABBREVIATIONS,
+    ACCENTED_NOUNS,
+    ACCENTED_REQUESTS,
+    AFTER_NOUN,
+    AFTER_REQUEST,
+    ASKED_POLITELY,
+    ASKED_WITH,
     AUXILIARIES,
+    CLAUSES,
+    NOUNS,
     OPENERS,
+    PREPOSITIONS,
     PRONOUNS,
     QUESTION_WORDS,
+    REQUEST_FORMS,
     REQUESTS,
 )
 
@@ -31,7 +42,7 @@ _LEAST_WORDS = 2
 #: Places where a query may be cut that are looked at, and characters around each: bounds on the time
 #: that a hostile query takes. What lies beyond stays with its neighbour.
 _MOST_CUTS, _WINDOW = 1_000, 2_000
-_LONGEST_ABBREVIATION = 20
+_LONGEST_ABBREVIATION = _LONGEST_OPENER = 20
 
 # Repetitions that are not anchored have an end, or a long run of one sign would take quadratic time.
 _PROTECTED = re.compile(
@@ -42,9 +53,11 @@ _PROTECTED = re.compile(
 _ITEM = re.compile(r"^[ \t]*(?:\(?\d{1,3}[.)]|\(?[a-z]\)|[-*•–])[ \t]+", re.MULTILINE)
 _INLINE_ITEM = re.compile(r"(?:^|(?<=[\s:;,.?!]))\(?(\d{1,2})[.)]\s+(?=\S)")
 _SENTENCE = re.compile(r"[?!.…]{1,9}[\"'”’)\]]*\s+|\n\s*")
+_SENTENCE_ENDS = re.compile(r"(?<=[?!.…])\s+|\n+")
 _THEN = re.compile(
     r"[,;.]?\s{1,9}(?:and\s+then|then|and\s+after\s+that|after\s+that|afterwards|and\s+afterwards|e\s+depois\s+disso|"
-    r"depois\s+disso|e\s+depois|depois|e\s+em\s+seguida|em\s+seguida|e\s+a\s+seguir|a\s+seguir|e\s+ent[ãa]o|ent[ãa]o)\b,?\s+",
+    r"depois\s+disso|(?:e\s+)?depois(?!\s+(?:d[eoa]s?|que)\b)|e\s+em\s+seguida|em\s+seguida|e\s+a\s+seguir|a\s+seguir|"
+    r"e\s+ent[ãa]o|ent[ãa]o)\b,?\s+",
     re.IGNORECASE,
 )
 _AND = re.compile(
@@ -52,7 +65,7 @@ _AND = re.compile(
 )
 _COMMA = re.compile(r"\s{0,9}[;,]\s+")
 _SEQUENCE = re.compile(
-    r"^(?:and\s+|e\s+)?(?:then|after\s+that|afterwards|depois(?!\s+d[eoa]\b)|depois\s+disso|em\s+seguida|a\s+seguir|ent[ãa]o)\b",
+    r"^(?:and\s+|e\s+)?(?:then|after\s+that|afterwards|depois(?!\s+(?:d[eoa]s?|que)\b)|depois\s+disso|em\s+seguida|a\s+seguir|ent[ãa]o)\b",
     re.IGNORECASE,
 )
 
@@ -92,7 +105,7 @@ def decompose(query: str) -> list[Chunk]:
     chunks: list[Chunk] = []
     for number, (cut, end) in enumerate(zip(cuts, ends, strict=True), 1):
         lead, said = text[cut.start : cut.end].strip(), text[cut.end : end].strip()
-        depends = number > 1 and (cut.kind == "then" or _follows(said))
+        depends = number > 1 and (_THEN.search(f" {lead} ") is not None or _follows(said))
         chunks.append(Chunk(number=number, lead=lead, text=said, after=(number - 1,) if depends else ()))
     return chunks
 
@@ -100,7 +113,8 @@ def decompose(query: str) -> list[Chunk]:
 def _accepted(text: str) -> list[_Cut]:
     """Return the cuts that leave a unit on both sides, from left to right."""
     held = [(found.start(), found.end()) for found in _PROTECTED.finditer(text)]
-    candidates = _without_overlaps([cut for cut in _candidates(text) if not _is_held(cut, held)])[:_MOST_CUTS]
+    apart = _without_overlaps([cut for cut in _candidates(text) if not _is_held(cut, held)])
+    candidates = _with_openers(text, apart[:_MOST_CUTS])
     accepted: list[_Cut] = []
     begin = 0
     for position, cut in enumerate(candidates):
@@ -168,6 +182,19 @@ def _without_overlaps(cuts: list[_Cut]) -> list[_Cut]:
     return kept
 
 
+def _with_openers(text: str, cuts: list[_Cut]) -> list[_Cut]:
+    """Return the cuts, those that only a word such as "finally" parts from a comma grown over both."""
+    grown: list[_Cut] = []
+    for cut in cuts:
+        if grown and cut.kind == "comma" and cut.start - grown[-1].end <= _LONGEST_OPENER:
+            last = grown[-1]
+            if _fold(text[last.end : cut.start]) in OPENERS:
+                grown[-1] = _Cut(last.start, cut.end, last.kind)
+                continue
+        grown.append(cut)
+    return grown
+
+
 def _divides(cut: _Cut, before: str, after: str, rest: str) -> bool:
     """Whether a cut leaves something to answer on both sides.
 
@@ -184,9 +211,40 @@ def _divides(cut: _Cut, before: str, after: str, rest: str) -> bool:
     if cut.kind == "sentence":
         # "Why?" after a question is part of that one.
         return len(_words(after)) >= _LEAST_WORDS
-    if cut.kind == "then" and _CONDITION.search(_last_sentence(before)):
+    if cut.kind == "then":
+        if _CONDITION.search(_last_sentence(before)):
+            return False
+    elif _continues(_last_sentence(before), rest):
         return False
     return min(len(_words(before)), len(_words(after))) >= _LEAST_WORDS
+
+
+def _continues(before: str, rest: str) -> bool:
+    """Whether what comes after "and" or a comma goes on with what stands before, although it begins like a request.
+
+    A noun does ("theory and design of bridges"), and so does a second verb: of the same object ("please
+    compare and contrast"), of a question ("how do I open a file and write to it?"), or of a clause ("a
+    script to read a file and write it"). The Portuguese "do" is no English one.
+    """
+    words, said = _asked(rest), [_fold(word) for word in _asked(before)]
+    first = _verb(words[0])
+    if first == "do":
+        return detect_language(f"{before} {rest}") == "pt"
+    if first not in REQUESTS or not said:
+        return False
+    if first in NOUNS and "-" not in words[0] and not (len(words) > 1 and _gives(_fold(words[1]))):
+        return True
+    if len(said) == 1 and said[0] in REQUESTS:
+        return True
+    if _asks(rest) and _verb(said[0]) not in REQUESTS:
+        return True
+    behind = next((said[place + 1 :] for place, word in enumerate(said) if place and word in CLAUSES), [])
+    return any(first in form and not form.isdisjoint(behind) for form in REQUEST_FORMS)
+
+
+def _gives(word: str) -> bool:
+    """Whether a word may follow a request that could be a noun as well."""
+    return word in AFTER_REQUEST or word[0].isdigit()
 
 
 def _introduces(text: str) -> bool:
@@ -201,22 +259,43 @@ def _holds_unit(text: str) -> bool:
 
 def _begins_unit(text: str) -> bool:
     """Whether a text begins with a question or a request."""
-    words = _words(_fold(_sentences(text)[0] if text.strip() else ""))
-    while words and (words[0] in OPENERS or (words[:2] == ["por", "favor"] and words.pop(0))):
-        words.pop(0)
-    if not words:
+    given = _asked(text)
+    if not given:
         return False
+    if given[0] in ACCENTED_REQUESTS:
+        return len(given) > 1
+    words = [_fold(word) for word in given]
     first = words[0]
-    if first in REQUESTS:
+    if _verb(first) in REQUESTS and given[0] not in ACCENTED_NOUNS:
         # "List price", "test results": a noun, if what follows is a verb; nobody can tell by rules.
-        return len(words) > 1
+        return len(words) > 1 and words[1] not in AFTER_NOUN
     if first == "o" and words[1:2] == ["que"]:
         return True
-    if first == "por" and words[1:2] not in (["que"], ["quais"], ["qual"], ["quanto"]):
+    if first in PREPOSITIONS and words[1:2] and words[1] in ASKED_WITH:
+        # "in which he was born" tells: a question has more to it, and its mark.
+        return (first, words[1]) == ("por", "que") or (len(words) > _LEAST_WORDS + 1 and _asks(text))
+    if first == "por":
         return False
     if first in QUESTION_WORDS:
         return len(words) > 1 or _asks(text)
-    return first in AUXILIARIES and _asks(text)
+    return (first in AUXILIARIES or given[0] == "é") and _asks(text)
+
+
+def _asked(text: str) -> list[str]:
+    """Return the words of a text's first sentence in lower case, without those that change nothing before it."""
+    words = _words(_SENTENCE_ENDS.split(text.strip(), maxsplit=1)[0].lower())
+    while words and words[0] != "é" and (_fold(words[0]) in OPENERS or words[:2] == ["por", "favor"]):
+        del words[: 2 if words[0] == "por" else 1]
+    for length in (1, 2):
+        polite, rest = _fold(" ".join(words[:length])), words[length:]
+        if polite in ASKED_POLITELY and rest and _verb(rest[0]) in REQUESTS:
+            return rest
+    return words
+
+
+def _verb(word: str) -> str:
+    """Return a word without accents and without the pronoun that hangs on it ("diz-me")."""
+    return _fold(word).split("-")[0]
 
 
 def _asks(text: str) -> bool:
@@ -234,7 +313,7 @@ def _follows(said: str) -> bool:
 
 
 def _sentences(text: str) -> list[str]:
-    return [part for part in re.split(r"(?<=[?!.…])\s+|\n+", text.strip()) if part] or [""]
+    return [part for part in _SENTENCE_ENDS.split(text.strip()) if part] or [""]
 
 
 def _last_sentence(text: str) -> str:

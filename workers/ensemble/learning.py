@@ -28,9 +28,9 @@ async def believed(book: FitnessBook, nodes: Iterable[str], kinds: Iterable[str]
         return await FitnessBook(None, book.priors).posteriors(names, wanted)
 
 
-async def learn(book: FitnessBook, rewards: Sequence[Reward]) -> None:
-    """Take down rewards; a book that cannot be written is named in the log."""
+async def learn(book: FitnessBook, rewards: Sequence[Reward], once: str | None = None) -> None:
+    """Take down rewards, see `FitnessBook.record_all`; a book that cannot be written is named in the log."""
     try:
-        await book.record_all(rewards)
+        await book.record_all(rewards, once=once)
     except StoreError as error:
         _log.warning("Nothing was learnt from this vote: %s", error)

@@ -37,7 +37,8 @@ _FENCE_LINE = re.compile(r"^[ \t]*(?:`{3,}|~{3,})[\w+-]*[ \t]*$", re.MULTILINE)
 _LINE_MARK = re.compile(r"^[ \t]*(?:#{1,6}|>|[-*+•])[ \t]+", re.MULTILINE)
 _EMPHASIS = re.compile(r"(?<!\w)[*_]+|[*_]+(?!\w)|`+|~~|\\[()\[\]]")
 _FORMULA = re.compile(r"\$\$?([^$\n]+)\$\$?(?!\w)")
-_CODE = re.compile(r"^[ \t]*(`{3,}|~{3,})[^\n]*\n(.*?\n.*?)\n[ \t]*\1", re.MULTILINE | re.DOTALL)
+# The look ahead keeps a long run of marks, and one lazy part a block without an end, from quadratic time.
+_CODE = re.compile(r"^[ \t]*(`{3,}(?!`)|~{3,}(?!~))[^\n]*\n(.*?)\n[ \t]*\1", re.MULTILINE | re.DOTALL)
 _DASHES = re.compile("[\u2010-\u2015\u2212]")
 #: Digits with marks between them; letters with what holds them together; signs that mean something.
 _TOKEN = re.compile(
@@ -97,7 +98,7 @@ def short_form(text: str) -> str | None:
 
 def code_of(text: str) -> str:
     """Return the blocks of code of a text, of more than one line each; '' when it has none."""
-    blocks = (match[2] for match in _CODE.finditer(text))
+    blocks = (match[2] for match in _CODE.finditer(text) if "\n" in match[2])
     return "\n".join(line.rstrip() for block in blocks for line in block.splitlines() if line.strip())
 
 

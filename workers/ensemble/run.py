@@ -135,7 +135,8 @@ class Ensemble:
 
     async def plan(self, query: str, tell: OnEvent = _unheard) -> list[Assignment]:
         """Divide a query, and say who votes on what. Tells a ``chunk`` event for each unit."""
-        chunks = bounded(decompose(query), self.topology.max_chunks)
+        # A long query takes its time: other queries go on meanwhile.
+        chunks = bounded(await asyncio.to_thread(decompose, query), self.topology.max_chunks)
         kinds = {chunk.number: kind_of(chunk.text) for chunk in chunks}
         found = await believed(self._fitness, [spec.id for spec in self.topology.nodes], set(kinds.values()))
         seats = assign(chunks, self.topology.nodes, found, self._chance)
@@ -187,7 +188,8 @@ class Ensemble:
         ballot = self._ballot(assignment)
         early = await self._count(ballot, assignment, context_of(before), tell)
         result = ballot.result(early=early)
-        await learn(self._fitness, ballot.rewards())
+        # What nobody answered is asked again by a resumed query, and that is new evidence.
+        await learn(self._fitness, ballot.rewards(), once=assignment.ticket if result.answer else None)
         decided = result.model_dump(mode="json", exclude={"chunk", "votes"})
         tell({"type": "decided", "chunk": assignment.chunk.number, **decided})
         return result

@@ -12,6 +12,7 @@ from matrioska.models.local.pipelines import LoadedPipeline
 from matrioska.state.errors import ConfigError, StoreError
 from matrioska.store.media import MediaError, read_audio, read_image
 from matrioska.workers.base import GivenFile
+from matrioska.workers.pipeline.options import PIECE
 
 #: Files that one module reads at the most.
 MOST_INPUTS = 500
@@ -19,10 +20,10 @@ MOST_INPUTS = 500
 #: needs to hear it grows with the square of its length.
 MOST_SECONDS = 3_600.0
 WHOLE_SECONDS = 120.0
-#: Seconds of the pieces.
-_PIECE = 30.0
 MAX_TEXT_BYTES = 1_000_000
 _DESCRIBE = "Describe this image."
+#: transformers' own.
+_HYPOTHESIS = "This example is {}."
 #: Tokens that a model writes about a picture or after a text when nothing is said.
 _WRITTEN = 256
 
@@ -131,9 +132,9 @@ def _heard(loaded: LoadedPipeline, place: Path, told: dict[str, Any]) -> Call:
     form = getattr(loaded.pipe, "type", "")
     in_pieces = form in ("ctc", "seq2seq_whisper")
     samples = read_audio(place, loaded.sample_rate, MOST_SECONDS if in_pieces else WHOLE_SECONDS)
-    if in_pieces and len(samples) > _PIECE * loaded.sample_rate:
+    if in_pieces and len(samples) > PIECE * loaded.sample_rate:
         # Whisper goes from piece to piece by its own time stamps.
-        told = ({"chunk_length_s": _PIECE} if form == "ctc" else {"return_timestamps": True}) | told
+        told = ({"chunk_length_s": PIECE} if form == "ctc" else {"return_timestamps": True}) | told
     return Call((samples,), told)
 
 
@@ -154,7 +155,12 @@ def _read(loaded: LoadedPipeline, place: Path, told: dict[str, Any]) -> Call:
     text, name = _text(place), loaded.key.task.name
     if prompt := told.pop("prompt", None):
         text = f"{prompt}\n\n{text}"
-    _check_length(loaded, text)
+    besides: list[str] = []
+    if name == "zero-shot-classification":
+        # transformers would cut the text off for a label, without a word.
+        told = {"hypothesis_template": _HYPOTHESIS, **told}
+        besides = [told["hypothesis_template"].format(label) for label in told["candidate_labels"]]
+    _check_length(loaded, text, besides)
     if name == "feature-extraction":
         return Call((text,), {"return_tensors": True, **told})
     if name != "text-generation":
@@ -177,11 +183,14 @@ def _text(place: Path) -> str:
     return text
 
 
-def _check_length(loaded: LoadedPipeline, text: str) -> None:
+def _check_length(loaded: LoadedPipeline, text: str, besides: Sequence[str]) -> None:
+    """Refuse a text that the model cannot read at once, also together with each of what stands besides."""
     tokenizer, window = loaded.pipe.tokenizer, loaded.window
     if tokenizer is None or window is None:
         return
     tokens = len(tokenizer(text)["input_ids"])
+    if tokens <= window:
+        tokens = max((len(tokenizer(text, other)["input_ids"]) for other in besides), default=tokens)
     if tokens > window:
         raise MediaError(
             f"has {tokens:,} tokens, and the model reads {window:,} at once",

@@ -11,6 +11,10 @@ from matrioska.models.local.pipeline_tasks import ALIASES, REFUSED, TASKS, Pipel
 from matrioska.state.errors import ConfigError
 from matrioska.state.wording import did_you_mean
 
+#: Seconds of the pieces in which a long sound is heard when nothing is said.
+PIECE = 30.0
+#: Part of a piece that may be heard again with each of its neighbours: the nearer to a half, the more pieces there are.
+_OVERLAP = 1 / 3
 #: Characters of JSON that a module's options may have.
 MAX_OPTIONS = 20_000
 _MOST_WORDS = 200
@@ -103,6 +107,9 @@ def check_parameters(task: PipelineTask, parameters: Mapping[str, Any]) -> None:
             raise _wrong(f"{task.name} has no parameter '{name[:60]}'{hint}", takes)
         if fault := _fault(name, value):
             raise _wrong(f"the parameter '{name}' {fault}", "Correct it in the plan.")
+    longest = parameters.get("chunk_length_s", PIECE) * _OVERLAP
+    if parameters.get("stride_length_s", 0) > longest:
+        raise _wrong("'stride_length_s' is more than a third of 'chunk_length_s'", f"Give {longest:g} at the most.")
     for name in task.needs:
         if name not in parameters:
             raise _wrong(f"{task.name} needs the parameter '{name}'", f'Give it as {{"parameters": {{"{name}": …}}}}.')

@@ -28,7 +28,8 @@ _DIGITS = 6
 _DEEPEST = 12
 #: Characters of texts and entries of lists that a value keeps, from the most to the least.
 _CUTS = ((20_000, 400), (4_000, 100), (1_000, 30), (300, 10), (80, 3))
-_MOST_NAMED = 200
+#: Files of other kinds that a value names. Names may be long, and of characters of four bytes.
+_MOST_NAMED = 60
 _SUMMARY = 400
 
 
@@ -183,7 +184,7 @@ def whiteboard_value(task: str, model: str, results: Mapping[str, Any], left_out
     """Return what other modules read, shortened until it fits; the whole stands in `RESULTS`."""
     head: dict[str, Any] = {"summary": _summary(task, results), "task": task, "model": model}
     if left_out:
-        head["not_read"] = list(left_out[:_MOST_NAMED])
+        head["not_read"] = _cut(list(left_out), MAX_PATH_LENGTH, _MOST_NAMED)
     whole = head | {"results": dict(results)}
     if _size(whole) <= MAX_VALUE:
         return whole

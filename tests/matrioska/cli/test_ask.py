@@ -172,3 +172,10 @@ def test_a_signal_ends_it_at_once(spawn, server: ModelServer, tmp_path: Path, nu
     ended = process.end()
     assert (ended.code, ended.out) == (130, "")
     assert ended.err.rstrip().endswith("Stopped.")
+
+
+def test_a_vote_that_was_cancelled_and_a_decision_that_saved_nothing_say_so_once() -> None:
+    vote = {"type": "vote", "chunk": 1, "node": "n1", "how": "cancelled", "answer": "", "error": ""}
+    decided = {"type": "decided", "chunk": 1, "error": "", "early": True, "saved_calls": 0, "confidence": 1.0}
+    assert ask.event_line(vote) == "   1. n1 cancelled"
+    assert ask.event_line(decided) == "   1. decided with 100% of the weight"

@@ -67,6 +67,11 @@ def test_a_healthy_place(cli, tmp_path: Path) -> None:
     assert set(found) > {"LM Studio", "Ollama", "llama.cpp", "vLLM", "GPU", "memory", "keys"}
 
 
+def test_every_extra_is_looked_for(cli) -> None:
+    project = tomllib.loads((Path(__file__).parents[3] / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert {f"extra {name}" for name in project["optional-dependencies"]} - set(_checks(cli)) == {"extra dev"}
+
+
 def test_a_database_with_runs(cli) -> None:
     cli("run", "-t", "one", "Build a shop", author=Author(chain(2)))
     found = _checks(cli)["database"]

@@ -91,6 +91,9 @@ def test_what_is_taken_away_comes_back_elsewhere(cli, book: FitnessBook, tmp_pat
     ("given", "complaint"),
     [
         (["--good", "small"], "At what kind"),
+        (["--good", ""], "At what kind"),
+        (["--reset", "small", "--kind", "code"], "--kind goes with"),
+        (["--reset-all", "--kind", "code"], "--kind goes with"),
         (["--good", "small", "--bad", "small", "--kind", "maths"], "Only one"),
         (["--reset-all", "--reset", "small"], "Only one"),
         (["--kind", "math"], "did you mean 'maths'"),

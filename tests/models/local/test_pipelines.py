@@ -20,7 +20,7 @@ from matrioska.models.local import loading, memory, pipelines
 from matrioska.models.local.hub import parse_ref
 from matrioska.models.local.loading import ModelKey
 from matrioska.models.local.pipeline_tasks import TASKS
-from matrioska.models.local.pipelines import LoadedPipeline, PipelineKey, pipeline_key, plan_pipeline
+from matrioska.models.local.pipelines import LoadedPipeline, PipelineKey, load_pipeline, pipeline_key, plan_pipeline
 from matrioska.models.local.residency import ResidencyManager, local_models
 from matrioska.state.errors import ConfigError, ModelLoadError, ModelMemoryError, ModelUnavailableError
 from tests.models.local.pipelines import Shelf, captioner
@@ -63,6 +63,18 @@ def test_importing_the_worker_imports_nothing_heavy() -> None:
     heavy = ("torch", "transformers", "numpy", "PIL", "soundfile", "scipy")
     code = f"import sys; from matrioska.workers.plugins import workers; workers(); sys.exit(any(m in sys.modules for m in {heavy}))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_widths_that_some_processors_cannot_pack_do_in_4_bits(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
+    from bitsandbytes.nn import Linear4bit, modules
+
+    monkeypatch.setattr(modules, "has_avx512bf16", lambda: True)
+    model = ModelKey(parse_ref(str(shelf("words"))), load_in_4bit=True, device="cpu", context=0)
+    loaded = load_pipeline(plan_pipeline(PipelineKey(model, TASKS["feature-extraction"])))
+    layers = [part for part in loaded.pipe.model.modules() if isinstance(part, Linear4bit)]
+    assert layers and all(layer.in_features % 64 for layer in layers)
+    (found,) = loaded.run(("the sea",), {})
+    assert len(found[0]) == 16
 
 
 @pytest.mark.parametrize(

@@ -186,6 +186,16 @@ def test_of_a_long_table_only_the_first_rows_are_shown(store: ArtifactStore, tak
     assert "\n498,x\n… (the first 500 lines)" in data
 
 
+@pytest.mark.parametrize("name", ["api.yaml", "api.json", "rooms.xml"])
+def test_data_that_is_no_table_is_shown_to_its_end(store: ArtifactStore, take: Any, name: str) -> None:
+    text = {
+        "api.yaml": "\n".join(f"call{n}: x" for n in range(600)),
+        "api.json": "[\n" + "".join(f"{n},\n" for n in range(600)) + "600\n]",
+        "rooms.xml": "<rooms>\n" + "<room/>\n" * 600 + "</rooms>",
+    }[name]
+    assert text in _text(_present(store, "code", assets=[take(name, text)]), "assets")
+
+
 def test_of_a_text_beyond_any_model_only_the_beginning_is_shown(store: ArtifactStore, take: Any) -> None:
     shown = _text(_present(store, "prose", assets=[take("long.txt", "é" * 600_000)]), "assets")
     assert "é\n… (the first 1,000,000 of 1,200,000 bytes)" in shown

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import base64
+import json
 import subprocess
+import sys
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -128,6 +131,33 @@ def _child(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str) -> None
     script = tmp_path / "child.py"
     script.write_text(source)
     monkeypatch.setattr(rendering, "_CHILD", script)
+
+
+def test_modules_beside_the_script_do_not_stand_in_for_the_standard_librarys(
+    store: ArtifactStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "code.py").write_text("raise SystemExit('mine')")
+    _child(tmp_path, monkeypatch, "import code, json\nprint(json.dumps({'pages': [], 'more': 0}))")
+    assert _pages(store, media.SVG, "image/svg+xml") == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such limits")
+@pytest.mark.parametrize("refused", [False, True], ids=["stricter", "refused"])
+def test_limits_that_cannot_be_set_do_not_stand_in_the_way(refused: bool) -> None:
+    # In a process of its own: what is lowered stays so.
+    source = """
+        import resource, runpy, sys
+        if {refused}:
+            def setrlimit(*_): raise ValueError("current limit exceeds maximum limit")
+            resource.setrlimit = setrlimit
+        else:
+            resource.setrlimit(resource.RLIMIT_CPU, (10, 10))
+        sys.argv = ["child", "svg"]
+        runpy.run_path({child!r}, run_name="__main__")
+    """
+    code = textwrap.dedent(source.format(refused=refused, child=str(rendering._CHILD)))
+    ended = subprocess.run([sys.executable, "-c", code], input=media.SVG.encode(), capture_output=True, check=True)
+    assert len(json.loads(ended.stdout)["pages"]) == 1
 
 
 def test_what_crashes_takes_only_its_own_process_along(

@@ -34,3 +34,10 @@ def test_pieces_of_one_section_stand_together_in_their_order() -> None:
     package, record = drafted(job_of(), pieces, 12, estimate).finished()
     assert package.sections[-1].text == "Entry 0.\n\nEntry 1.\n\nEntry 2."
     assert list(record["included"]) == ["related.0", "related.1", "related.2"]
+
+
+def test_pieces_of_one_name_are_counted_together() -> None:
+    twins = [_picture("hero/logo.png", 300), _picture("hero/logo.png", 200), _picture("hero/logo.png", 900)]
+    package, record = drafted(job_of(), twins, 600, estimate).finished()
+    assert len(package.blocks) == 2
+    assert (record["included"], record["left_out"]) == ({"images.hero/logo.png": 500}, {"images.hero/logo.png": 900})

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
 
-from matrioska.nodes.context.names import LONGEST_NAME, holds, identifiers_of, invented, missing, value_names
+from matrioska.nodes.context.names import (
+    LONGEST_NAME,
+    contract_names,
+    held,
+    identifiers_of,
+    invented,
+    missing,
+    value_names,
+)
 from matrioska.nodes.context.pieces import Piece, Rank
 from tests.nodes.distilling import job_of
 
@@ -34,11 +43,11 @@ def test_names_of_a_text_are_those_that_contracts_list_and_it_holds() -> None:
     job = job_of(values={"b.api": {"functions": ["Store.add(title)", "drop"]}}, promised={"a.api": {"ids": ["#app"]}})
     text = "class Store { add(title) {} }\n<div id='app'>\nadding dropped"
     piece = Piece("artifacts", "artifacts.b/x.js", text, Rank.HELPFUL, identifiers=frozenset({"own"}))
-    assert identifiers_of(piece, job) == {"own", "add", "app"}
+    assert identifiers_of(piece, contract_names(job)) == {"own", "add", "app"}
 
 
 @pytest.mark.parametrize(
-    ("text", "name", "held"),
+    ("text", "name", "stands"),
     [
         ("call add(x)", "add", True),
         ("call addBook(x)", "add", False),
@@ -51,11 +60,21 @@ def test_names_of_a_text_are_those_that_contracts_list_and_it_holds() -> None:
         ("preço médio", "preço", True),
         ("Add", "add", False),
         ("add", "add(", False),
+        ("xStore.add Store.add", "Store.add", True),
+        ("Store.adds", "Store.add", False),
+        ("Store.add", "Store.add", True),
     ],
 )
-def test_a_name_is_held_whole_and_letter_for_letter(text: str, name: str, held: bool) -> None:
-    assert holds(text, name) is held
-    assert missing(text, {name}) == ([] if held else [name])
+def test_a_name_is_held_whole_and_letter_for_letter(text: str, name: str, stands: bool) -> None:
+    assert held(text, {name}) == ({name} if stands else set())
+    assert missing(text, {name}) == ([] if stands else [name])
+
+
+def test_no_pattern_is_compiled_for_each_of_thousands_of_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = [f"Store.call{number}()" for number in range(2_000)] + [f"call{number}" for number in range(2_000)]
+    monkeypatch.setattr(re, "_compile", lambda *_: pytest.fail("a pattern was compiled"))
+    assert missing("xStore.call7() " + " ".join(names), names) == []
+    assert missing("xStore.call7() " + " ".join(names[8:]), names[:8]) == [*names[:7], "Store.call7()"]
 
 
 @pytest.mark.parametrize(

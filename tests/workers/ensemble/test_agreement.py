@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from itertools import combinations
 
@@ -218,8 +219,10 @@ async def test_vectors_that_are_no_longer_kept_are_made_again() -> None:
     a, b = LONG_APART[5]
     assert await meaning.similarity(a, b) == 1.0
     await meaning.prepare([f"{a} {number}" for number in range(1_000)])
-    assert await meaning.similarity(a, b) == 1.0
-    assert vectors.asked[0] == vectors.asked[-1] == [a, b]
+    again = f"{b} Again."
+    await meaning.similarity(a, again)
+    assert vectors.asked[0] == [a, b]
+    assert vectors.asked[-1] == [a, again]
 
 
 async def test_groups_of_short_answers() -> None:
@@ -284,3 +287,46 @@ async def test_an_embedder_is_given_the_beginning_of_an_endless_text() -> None:
 async def test_hostile_texts_take_no_endless_time(part: str) -> None:
     text = part * (40_000 // len(part))
     assert await Meaning().similarity(text, f"{text}x") <= 1.0
+
+
+def test_of_several_blocks_of_code_those_of_one_line_are_left_out() -> None:
+    assert normalised("```\nx\n```\nand then\n```\na\nb\n```") == "a\nb"
+
+
+@pytest.mark.parametrize("hostile", ["```\n" + "\n" * 300_000, "`" * 300_000, "~" * 300_000])
+def test_an_answer_of_marks_alone_is_read_at_once(hostile: str) -> None:
+    """By a pattern that goes back over what it has read, this would take minutes."""
+    assert normalised(hostile) == ""
+
+
+def _long(subject: str) -> str:
+    return " ".join(f"The {subject} number {place} is said to be of great importance." for place in range(40))
+
+
+async def test_others_go_on_while_long_answers_are_compared() -> None:
+    turns = 0
+
+    async def other() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    task = asyncio.create_task(other())
+    await groups([_long(subject) for subject in ("river", "mountain", "island", "desert")], Meaning())
+    task.cancel()
+    assert turns > 0
+
+
+async def test_two_answers_are_compared_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    compared, to_thread = list[object](), asyncio.to_thread
+
+    async def counting(*args: object) -> object:
+        compared.append(args)
+        return await to_thread(*args)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(asyncio, "to_thread", counting)
+    meaning, answers = Meaning(), [_long(subject) for subject in ("river", "mountain", "island")]
+    for count in (2, 3, 3):
+        await groups(answers[:count], meaning)
+    assert len(compared) == 3

@@ -13,6 +13,7 @@ from matrioska.models.meter import CallRecord, metered
 from matrioska.state.ensemble import MAX_QUERY, Chunk
 from matrioska.state.errors import BudgetError, EnsembleError, EnsembleTimeoutError, ModelError, TaskError
 from matrioska.store.fitness import FitnessBook
+from matrioska.workers.ensemble.asked import Assignment
 from matrioska.workers.ensemble.run import Ensemble, bounded
 from tests.voters import CHAINED, THREE, Voters, asked
 
@@ -237,3 +238,17 @@ async def test_a_hostile_query_is_divided_in_no_time_and_loses_no_word(text: str
     assignments = await _ensemble(Voters(), max_chunks=20).plan(text)
     assert len(assignments) <= 20
     assert " ".join(found.chunk.whole for found in assignments).split() == text.split()
+
+
+async def test_a_vote_that_is_repeated_is_learnt_once(tmp_path: Path) -> None:
+    book = FitnessBook(tmp_path / "fitness.sqlite")
+    down = Voters(says={f"n{number}": lambda _: DOWN for number in (1, 2, 3)})
+    up = Voters(says={"n3": lambda _: DOWN}, latency={"n1": 0.05, "n2": 0.05})
+    unanswered, answered = (Ensemble(voters.topology(), find=voters.find, fitness=book) for voters in (down, up))
+    (assignment,) = await answered.plan("What is the capital of France?")
+    seen = list[int]()
+    for ensemble in (unanswered, answered, answered):
+        # Read back, as by a process that goes on where another was killed before it saved the result.
+        await ensemble.decide(Assignment.model_validate_json(assignment.model_dump_json()))
+        seen.append((await book.posterior("n3", assignment.kind)).observations)
+    assert seen == [1, 2, 2], "an unanswered vote is new evidence each time, an answered one once"

@@ -54,6 +54,14 @@ def test_every_task_reads_what_it_needs(name: str) -> None:
             read_options({"task": name})
 
 
+@pytest.mark.parametrize(("told", "most"), [({}, 10), ({"chunk_length_s": 1}, 1 / 3)])
+def test_pieces_cannot_overlap_so_far_that_there_is_no_end_of_them(told: dict[str, float], most: float) -> None:
+    speech = {"task": "automatic-speech-recognition"}
+    assert read_options({**speech, "parameters": {**told, "stride_length_s": most}})
+    with pytest.raises(ConfigError, match="more than a third"):
+        read_options({**speech, "parameters": {**told, "stride_length_s": most * 1.1}})
+
+
 @pytest.mark.parametrize(
     ("raw", "words"),
     [

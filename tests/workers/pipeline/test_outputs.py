@@ -103,6 +103,15 @@ def test_a_value_fits_the_whiteboard_and_says_that_it_was_shortened(results: dic
     assert value["summary"]
 
 
+def test_files_that_were_not_read_do_not_fill_the_whiteboard() -> None:
+    others = [f"{'音' * 190}/{n:03}.md" for n in range(500)]
+    value = whiteboard_value("audio-classification", "huggingface:x", {"a.wav": {"text": "la"}}, others)
+    assert value_complaints({"k": value}, ["k"]) == []
+    assert value["not_read"][0] == others[0]
+    assert value["not_read"][-1] == f"… and {500 - len(value['not_read']) + 1} more"
+    assert value["results"] == {"a.wav": {"text": "la"}}
+
+
 def test_a_small_value_is_told_whole() -> None:
     results = {"a.wav": {"text": "la"}, "b.wav": {"error": "It holds no sound."}}
     value = whiteboard_value("automatic-speech-recognition", "huggingface:x", results, [])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -174,7 +175,7 @@ def test_a_file_that_cannot_be_used_is_named_and_the_others_go_on(
 
 
 def test_long_speech_is_heard_in_pieces(shelf: Shelf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(inputs, "_PIECE", 1.0)
+    monkeypatch.setattr(inputs, "PIECE", 1.0)
     value = _value(_made(_job(shelf("speech"), _given(wav(tmp_path / "a.wav", 3.0)))))
     assert value["results"]["a.wav"]["text"]
     monkeypatch.setattr(inputs, "WHOLE_SECONDS", 2.0)
@@ -197,6 +198,20 @@ def test_a_text_longer_than_the_model_reads_is_not_cut_off_in_silence(shelf: She
     (tmp_path / "a.txt").write_text("the sea " * 40)
     with pytest.raises(ModelError, match="has 82 tokens, and the model reads 32"):
         _answer(_job(shelf("moods"), _given(tmp_path / "a.txt")))
+
+
+def test_a_text_is_not_cut_off_for_a_label_either(shelf: Shelf, tmp_path: Path) -> None:
+    model = shutil.copytree(shelf("moods"), tmp_path / "model")
+    # Most tokenizers know their model's window, and transformers then cuts without a word.
+    path = model / "tokenizer_config.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "model_max_length": 32}))
+    (tmp_path / "a.txt").write_text("the sea " * 12)
+    told = {"task": "zero-shot-classification", "parameters": {"candidate_labels": ["low", "sea " * 9]}}
+    # 24 words, 9 and the 4 around them, and 3 marks.
+    with pytest.raises(ModelError, match="has 40 tokens, and the model reads 32"):
+        _answer(_job(model, _given(tmp_path / "a.txt"), **told))
+    told["parameters"] = {"candidate_labels": ["low"], "hypothesis_template": "a {}"}
+    assert _value(_made(_job(model, _given(tmp_path / "a.txt"), **told)))["results"]["a.txt"]["labels"]
 
 
 @pytest.mark.parametrize("content", [b"\xff\xfe\x00", b"  ", b"a\0b"])

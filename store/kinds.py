@@ -195,6 +195,9 @@ def _size(place: Path) -> str:
 
 
 def _binary_kind(place: Path, name: str, head: bytes) -> Kind:
+    if head.startswith(b"MThd"):
+        # Notes and no sound: there is nothing in it to be heard.
+        return Kind("audio/midi", "data", f"MIDI file, {_size(place)}")
     found = filetype.guess(head)
     media_type = found.mime if found is not None else ""
     if media_type.startswith("image/"):

@@ -83,6 +83,7 @@ CASES: list[tuple[str, bytes | str, str, str, str]] = [
     ("b.json", "[1, 2]", "application/json", "data", "JSON list of 2, 6 bytes"),
     ("a.yaml", "a: 1\n", "application/yaml", "data", "YAML text, 1 line, 5 bytes"),
     ("a.parquet", b"PAR1\x00\xff", "application/vnd.apache.parquet", "data", "Parquet table, 6 bytes"),
+    ("a.mid", b"MThd\x00\x00\x00\x06", "audio/midi", "data", "MIDI file, 8 bytes"),
     ("a.zip", _zip(), "application/zip", "", "ZIP file, 109 bytes"),
     ("a.bin", b"\x00\x01", "application/octet-stream", "", "Binary file, 2 bytes"),
 ]

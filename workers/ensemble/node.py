@@ -26,6 +26,7 @@ from langchain_core.messages import BaseMessage
 
 from matrioska.models.gateway import Client, Reply, client_for
 from matrioska.models.meter import CallRecord, Meter, current_meter, metered
+from matrioska.models.providers import shown_address
 from matrioska.prompts.render import render
 from matrioska.state.answers import parse_json_object, refusal
 from matrioska.state.ensemble import Chunk, ModelAnswer, NodeSpec, NodeVote
@@ -232,7 +233,7 @@ class Node:
         )
         for client, critique in ((self.a, ours), (self.b, theirs)):
             if critique.answer not in (a, b):
-                answers.append(ModelAnswer(model=client.member.model, text=critique.answer))
+                answers.append(ModelAnswer(model=shown_address(client.member.model), text=critique.answer))
         alike = await self._meaning.similarity(ours.answer, theirs.answer)
         if alike >= self._meaning.threshold:
             return _Decision(ours.answer, DEPENDENT * (1 + alike) / 2, "critique")
@@ -281,13 +282,13 @@ def as_client(found: Member | Client) -> Client:
 async def _answer(client: Client, messages: Sequence[BaseMessage]) -> ModelAnswer:
     """Ask a model; an answer of no use is none, and says why."""
     began = time.monotonic()
-    said = ModelAnswer(model=client.member.model)
+    said = ModelAnswer(model=shown_address(client.member.model))
     try:
         reply = await client.ask(messages, TEXT)
     except (ModelError, ConfigError) as error:
-        said.error = error.message[:_REASON]
+        said.error = shown_address(error.message)[:_REASON]
     else:
-        said.model = reply.model or said.model
+        said.model = shown_address(reply.model) or said.model
         said.error = _useless(reply)
         said.text = "" if said.error else reply.text.strip()
     said.seconds = round(time.monotonic() - began, 6)
@@ -307,7 +308,9 @@ def _useless(reply: Reply) -> str:
 
 def _late(client: Client, began: float) -> ModelAnswer:
     seconds = round(time.monotonic() - began, 6)
-    return ModelAnswer(model=client.member.model, seconds=seconds, error=f"It had not answered after {seconds:.1f} s.")
+    return ModelAnswer(
+        model=shown_address(client.member.model), seconds=seconds, error=f"It had not answered after {seconds:.1f} s."
+    )
 
 
 async def _criticise(client: Client, chunk: Chunk, context: str, mine: str, other: str) -> _Critique:

@@ -298,3 +298,12 @@ def test_a_member_that_is_not_there_is_told_at_once() -> None:
 
     with pytest.raises(ConfigError):
         make_node(NodeSpec(id="n", model_a="a", model_b="b"), find)
+
+
+async def test_a_password_in_an_address_is_not_told() -> None:
+    member = Member(model="vllm:m@http://reader:hunter2@127.0.0.1:9/v1", attempts=1)
+    node = make_node(NodeSpec(id="n", model_a="a", model_b="b"), lambda name: member)
+    vote = await node.vote(Chunk(number=1, lead="", text="What is 2 + 2?"), "", "maths", 0.5)
+    assert vote.how == "failed"
+    assert "127.0.0.1" in vote.error
+    assert "hunter2" not in vote.model_dump_json()

@@ -19,7 +19,7 @@ from matrioska.models.gateway.transport import async_client_arguments, capped_as
 from matrioska.models.gateway.transport import client_arguments as sync_client_arguments
 from matrioska.models.local.folder import check_config, check_weights, read_config, weight_files
 from matrioska.models.local.hub import ModelRef, fetch_small_files, fetch_weights, parse_ref
-from matrioska.models.local.loading import quiet_unless_terminal
+from matrioska.models.local.loading import first_line, quiet_unless_terminal
 from matrioska.models.providers import EMBEDDED, Provider, is_loopback, provider_of
 from matrioska.models.registry import member_address, member_key, parse_name
 from matrioska.state.errors import (
@@ -249,8 +249,7 @@ def _local(name: str, ref: ModelRef, device: str) -> Embedder:
 
 
 def _first_line(error: Exception) -> str:
-    lines = (line.strip() for line in str(error).splitlines())
-    return next(filter(None, lines), type(error).__name__).rstrip(".")[:300]
+    return first_line(error).rstrip(".")[:300]
 
 
 def checked_folder(ref: ModelRef) -> Path:

@@ -27,6 +27,7 @@ from langchain_core.messages.ai import UsageMetadata
 from langchain_core.outputs import ChatGenerationChunk, ChatResult
 from pydantic import ConfigDict, Field
 
+from matrioska.models.profiles import text_profile
 from matrioska.state.errors import ContextWindowError, ModelError, ModelLoadError, QueueFullError
 
 #: Calls of one model that are answered at the same time, and those that may be under way or wait.
@@ -218,17 +219,7 @@ class ChatGGUF(BaseChatModel):
         return {name: getattr(self, name) for name in ("model", "max_tokens", "temperature", "seed")}
 
     def _resolve_model_profile(self) -> ModelProfile | None:
-        return ModelProfile(
-            max_input_tokens=self.context_window,
-            max_output_tokens=self.max_tokens,
-            text_inputs=True,
-            image_inputs=False,
-            audio_inputs=False,
-            video_inputs=False,
-            text_outputs=True,
-            tool_calling=False,
-            structured_output=True,
-        )
+        return text_profile(self.context_window, self.max_tokens)
 
     def _generate(
         self,

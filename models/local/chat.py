@@ -29,6 +29,7 @@ from matrioska.models.local.parsed import held_to_schema
 from matrioska.models.local.request import Piece, Request
 from matrioska.models.local.residency import local_models
 from matrioska.models.local.templates import prompt_ids
+from matrioska.models.profiles import text_profile
 from matrioska.state.errors import ModelError
 
 #: Threads in which `batch` waits at the most; an engine has no more rows.
@@ -179,19 +180,7 @@ class LocalLLM(BaseChatModel):
         ref = parse_ref(self.model_name, self.revision)
         folder = cached_folder(ref)
         window = memory.context_window(read_config(folder, ref.name)) if folder else None
-        if window is None:
-            return None
-        return ModelProfile(
-            max_input_tokens=window,
-            max_output_tokens=window,
-            text_inputs=True,
-            image_inputs=False,
-            audio_inputs=False,
-            video_inputs=False,
-            text_outputs=True,
-            tool_calling=False,
-            structured_output=True,
-        )
+        return text_profile(window, window) if window is not None else None
 
     def _generate(
         self,

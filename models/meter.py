@@ -13,6 +13,8 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Protocol
 
+from langchain_core.messages import BaseMessage
+
 from matrioska.state.results import Usage
 
 
@@ -26,6 +28,12 @@ class CallRecord:
     """What it cost in all, its failed attempts included."""
     error: str = ""
     """Code of the error in which it ended; '' when it was answered."""
+    prompt: tuple[BaseMessage, ...] = ()
+    """What was asked."""
+    text: str = ""
+    """What was answered, cleaned and without the reasoning."""
+    fault: str = ""
+    """Why the answer cannot be used as it is; '' when nothing is wrong with it, or there is none."""
 
 
 class Meter(Protocol):

@@ -61,6 +61,24 @@ class TopologyError(ConfigError):
         )
 
 
+class TreeError(ConfigError):
+    """A tree of minds that cannot be used.
+
+    Attributes:
+        faults: every fault found, each with where it stands.
+    """
+
+    code = "bad_tree"
+
+    def __init__(self, source: str, faults: Sequence[str], *, next_step: str = "") -> None:
+        self.faults = list(faults)
+        count = f"{len(self.faults)} faults" if len(self.faults) != 1 else "a fault"
+        super().__init__(
+            f"The tree of minds in {source} has {count}: {'; '.join(self.faults)}.",
+            next_step=next_step or f"Correct {'them' if len(self.faults) != 1 else 'it'} in {source}.",
+        )
+
+
 class ThreadNotFoundError(UsageError):
     """No run is stored under that thread id."""
 
@@ -277,6 +295,20 @@ class EnsembleError(MatrioskaError):
         super().__init__(message, next_step=next_step)
 
 
+class CascadeError(MatrioskaError):
+    """No mind of the cascade could answer.
+
+    Attributes:
+        failures: reason by mind.
+    """
+
+    code = "cascade"
+
+    def __init__(self, message: str, *, failures: Mapping[str, str] | None = None, next_step: str = "") -> None:
+        self.failures = dict(failures or {})
+        super().__init__(message, next_step=next_step)
+
+
 class EnsembleTimeoutError(EnsembleError):
     """No node of the ensemble answered in time.
 
@@ -323,6 +355,12 @@ class NewerFormatError(StoreError):
     """Saved data of a newer format than this version reads."""
 
     code = "newer_format"
+
+
+class JournalError(StoreError):
+    """The journal's database cannot be reached, read or written."""
+
+    code = "journal"
 
 
 class ThreadBusyError(StoreError):

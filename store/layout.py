@@ -55,6 +55,11 @@ class Layout:
         """SQLite file with what was learnt of the ensemble's nodes."""
         return self.checkpoints / "fitness.sqlite"
 
+    @property
+    def journal(self) -> Path:
+        """SQLite file with everything that was said."""
+        return self.checkpoints / "journal.sqlite"
+
     def delivery(self, thread_id: str) -> Path:
         """Folder into which a thread's deliverable is written."""
         return self.artifacts / thread_id

@@ -26,6 +26,8 @@ from matrioska.store.environment import file_stamp, load_environment
 from matrioska.store.members import read_members, toml_line
 
 CONFIG_FILE = "matrioska.toml"
+# Settings that are no options of a run: its checkpoints do not hold them.
+_NO_OPTIONS = {"members", "ensemble", "cascade", "journal"}
 
 
 class Settings(BaseSettings):
@@ -52,6 +54,9 @@ class Settings(BaseSettings):
     budget_cost: float | None = None
     timeout: float | None = None
     ensemble: dict[str, Any] = Field(default_factory=dict)
+    cascade: dict[str, Any] = Field(default_factory=dict)
+    journal: str | None = None
+    """SQLAlchemy URL of the journal, or "off"; None for a SQLite file below the base path."""
 
     @classmethod
     def settings_customise_sources(
@@ -189,7 +194,7 @@ def resolve_options(context: RunContext | None, saved: dict[str, Any] | None = N
 
 def _settings_as_options() -> dict[str, Any]:
     load_members()
-    return load_settings().model_dump(exclude_none=True, exclude={"members", "ensemble"})
+    return load_settings().model_dump(exclude_none=True, exclude=_NO_OPTIONS)
 
 
 def _model_name(model: Any) -> str:

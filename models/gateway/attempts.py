@@ -25,6 +25,7 @@ from matrioska.models.gateway.line import Line
 from matrioska.models.gateway.prices import cost_of
 from matrioska.models.gateway.stream import Collected
 from matrioska.models.gateway.tokens import check_fit, context_error, estimate, prompt_tokens
+from matrioska.models.recorder import current_listener
 from matrioska.models.structured import answer_text, call_arguments, refuses_form
 from matrioska.state.errors import (
     MatrioskaError,
@@ -192,6 +193,7 @@ async def _attempt(line: Line, messages: Sequence[BaseMessage], form: AnswerForm
 async def _once(line: Line, messages: Sequence[BaseMessage], arguments: dict[str, Any], tally: Tally) -> Collected:
     model, idle = line.model, line.member.idle_timeout
     collected = Collected(model, line.member.max_tokens)
+    current_listener()(None)
     # A model without streaming is silent until it is done.
     streams = model._should_stream(async_api=True, stream=True)
     try:

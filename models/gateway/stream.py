@@ -11,6 +11,8 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
 from langchain_core.messages.ai import UsageMetadata, add_usage
 
+from matrioska.models.recorder import current_listener
+
 #: Longest answer accepted, in characters: far above any real one, low enough to bound memory.
 MAX_ANSWER = 4_000_000
 #: Pieces of an answer, empty ones included.
@@ -129,6 +131,8 @@ class Collected:
                 if idle is not None:
                     quiet.reschedule(asyncio.get_running_loop().time() + idle)
                 self.add(piece)
+                if text := str(piece.text):
+                    current_listener()(text)
                 if self.fault:
                     return
                 # A model in this process may have its pieces ready: others get their turn, and limits hold.

@@ -201,7 +201,7 @@ async def test_the_meter_hears_of_every_call_once() -> None:
             await _ask(scripted(Pieces(["Half of it", HttpError(400)]), disable_streaming=False))
     assert meter.events[0] == meter.events[2] == "admit"
     answered, failed = meter.events[1], meter.events[3]
-    assert answered == CallRecord("object:it", reply.usage)
+    assert answered == CallRecord("object:it", reply.usage, "", tuple(ASKED), "Done.")
     assert isinstance(failed, CallRecord)
     # What had come of it was paid for.
     assert (failed.error, failed.usage.calls, failed.usage.output_tokens) == ("model", 1, 3)

@@ -72,7 +72,7 @@ async def test_the_fallback_answers_while_a_member_cannot(house: House, error: E
     assert reply.usage.calls == models["a"].count() + 1
     # Counted at the price of who answered.
     assert reply.usage.cost == pytest.approx(len(str(ASKED[0].content)) // 4 + 1)
-    assert meter.events == ["admit", CallRecord("vllm:b", reply.usage)]
+    assert meter.events == ["admit", CallRecord("vllm:b", reply.usage, "", tuple(ASKED), "Done.")]
 
 
 @pytest.mark.parametrize("error", [HttpError(400), ValueError("x"), ConfigError("x")], ids=repr)

@@ -1,0 +1,89 @@
+"""The cascade's data: the tree of minds, and what came of a question. Plain JSON throughout."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from matrioska.state.results import Usage
+
+#: Longest question, in characters.
+MAX_QUESTION = 100_000
+#: Minds in one tree.
+MAX_MINDS = 1_000
+#: Levels of a tree, the root counted.
+MAX_LEVELS = 12
+
+MindId = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,63}$")]
+
+
+class MindSpec(BaseModel):
+    """One mind."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    id: MindId
+    name: str = ""
+    """As people and prompts call it; '' for the id with a capital."""
+    parent: MindId | None = None
+    """Whose questions it answers; None for the root."""
+    speciality: Annotated[str, Field(max_length=200)] = ""
+    """What it is asked about, in a few words; parents split questions by it."""
+    role: Annotated[str, Field(max_length=4_000)] = ""
+    """How it thinks, in its own system prompt."""
+    model: str | None = None
+    """A member's name, ``provider:model``, or ``ensemble`` for the vote of many; None for the run's own."""
+    reflections: Annotated[int, Field(ge=0, le=10)] = 1
+    """Rounds of reflection: on its children's replies, or of a leaf on its own first answer."""
+    critique: bool = True
+    """Whether it criticises what it has before it writes; a leaf without children may do without."""
+
+
+class MindTree(BaseModel):
+    """All minds, the root first, parents before children, children in the order of the settings."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    minds: tuple[MindSpec, ...]
+    mind_timeout: Annotated[float, Field(gt=0, le=86_400)] = 300.0
+    """Seconds that one step of a mind may take; waiting for children does not count."""
+    max_tokens: Annotated[int, Field(ge=64)] | None = None
+    """Tokens of one answer at the most; None leaves it to the member."""
+
+
+class MindReply(BaseModel):
+    """What a mind cascades up."""
+
+    mind: str
+    question: str = ""
+    """What it was asked; '' when its parent had nothing for it."""
+    text: str = ""
+    """Its answer; '' when it has none."""
+    error: str = ""
+    """Why it has none."""
+    missing: list[str] = Field(default_factory=list)
+    """Ids of the minds below it, and of itself, whose word is missing in it."""
+    remarks: list[str] = Field(default_factory=list)
+    """What the reader should know: written without its children, in another language, cut off…"""
+    usage: Usage = Field(default_factory=Usage)
+    """Its own calls, without those of its children."""
+
+    @property
+    def status(self) -> Literal["answered", "idle", "failed"]:
+        """Whether it answered, was not asked, or failed."""
+        if self.text:
+            return "answered"
+        return "failed" if self.error else "idle"
+
+
+class CascadeAnswer(BaseModel):
+    """The whole result."""
+
+    answer: str
+    minds: list[MindReply]
+    """In the tree's order."""
+    missing: list[str] = Field(default_factory=list)
+    """Ids of the minds whose word is missing."""
+    usage: Usage = Field(default_factory=Usage)
+    seconds: float = 0.0

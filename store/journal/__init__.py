@@ -1,0 +1,1 @@
+"""The journal: conversations, messages and metrics, in any database that SQLAlchemy speaks to."""

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from bench import context, contracts, cost, ensemble, local, makespan, profiling
+from bench import cascade, context, contracts, cost, ensemble, local, makespan, profiling
 from bench.dags import Dag, load_dags
 from bench.report import Section, machine, show
 from bench.shapes import generated
@@ -25,6 +25,7 @@ class Part(StrEnum):
     CONTEXT = "context"
     LOCAL = "local"
     ENSEMBLE = "ensemble"
+    CASCADE = "cascade"
 
 
 #: A local model is measured when asked for: it takes minutes, and torch.
@@ -39,6 +40,8 @@ def main(
     only: Annotated[list[Part] | None, typer.Option(help="Measure only this part; may be repeated.")] = None,
     sizes: Annotated[str, typer.Option(help="Module counts for the cost, with commas.")] = "10,100,1000",
     context_sizes: Annotated[str, typer.Option(help="Module counts for the context, with commas.")] = "5,20,50,200",
+    cascade_depths: Annotated[str, typer.Option(help="Depths of the trees of minds, with commas.")] = "2,3,4,5",
+    cascade_latency: Annotated[float, typer.Option(min=0.0, help="Seconds of each call of a mind.")] = 1.0,
     repeat: Annotated[int, typer.Option(min=1, help="Runs of each measure; the median counts.")] = 1,
     sync: Annotated[bool, typer.Option("--sync", help="Measure the makespan in sync mode as well.")] = False,
     estimate_error: Annotated[float, typer.Option(min=1.0, help="Factor by which size estimates are wrong.")] = 1.0,
@@ -50,7 +53,7 @@ def main(
     local_device: Annotated[str, typer.Option(help="Its device, such as cpu or cuda:0.")] = "cpu",
     write_json: Annotated[Path | None, typer.Option("--json", help="Write all figures to this file.")] = None,
 ) -> None:
-    """Measure makespan, contract first, cost, context and the ensemble beside their bounds; a local model if asked."""
+    """Measure makespan, contracts, cost, context, ensemble and cascade beside their bounds; a local model if asked."""
     console = Console(width=140, highlight=False)
     facts = machine()
     console.print(f"{facts['cpus']} CPUs, load {facts['load']}, Python {facts['python']}, {facts['packages']}\n")
@@ -82,6 +85,9 @@ def main(
     if Part.ENSEMBLE in parts:
         for section in ensemble.measure(ensemble.Choice(), say):
             add(section)
+    if Part.CASCADE in parts:
+        depths = tuple(int(depth) for depth in cascade_depths.split(","))
+        add(cascade.measure(cascade.Choice(depths, cascade_latency), say))
     if Part.LOCAL in parts:
         calls = tuple(int(count) for count in local_at_once.split(","))
         asked = local.Choice(local_model, tuple(local_forms.split(",")), calls, local_answer, local_device, repeat)

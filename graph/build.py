@@ -11,7 +11,7 @@ from matrioska.graph.guard import GuardedGraph, guard
 from matrioska.graph.module import build_module_graph
 from matrioska.graph.reconcile import reconcile
 from matrioska.nodes.approval import approval
-from matrioska.nodes.architect import architect
+from matrioska.nodes.architect import architect, is_new_task
 from matrioska.nodes.assemble import assemble
 from matrioska.nodes.budget import budgeted
 from matrioska.nodes.deliver import deliver
@@ -72,7 +72,8 @@ def build_graph(
     builder = StateGraph(
         MatrioskaState, context_schema=RunContext, input_schema=MatrioskaInput, output_schema=MatrioskaOutput
     )
-    calling = (budgeted(architect), budgeted(reconcile), budgeted(assemble), budgeted(review))
+    builder.add_node("architect", Leaf(budgeted(architect), is_new_task))
+    calling = (budgeted(reconcile), budgeted(assemble), budgeted(review))
     for body in (*calling, approval, repair, verify, deliver, remember):
         builder.add_node(body.__name__, Leaf(body))
     builder.add_node("execute", execute_node(build_module_graph()))

@@ -12,9 +12,9 @@ coroutines; everything that decides stands in `Execution`.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future
-from contextlib import AbstractContextManager
+from contextlib import contextmanager
 from functools import partial
 from typing import Any, cast
 
@@ -25,6 +25,7 @@ from langgraph.graph.state import CompiledStateGraph
 from langgraph.runtime import Runtime, get_runtime
 from langgraph.types import Interrupt
 
+from matrioska.graph.delegations import Delegation
 from matrioska.graph.execution import Execution
 from matrioska.graph.schedule import Stage
 from matrioska.models.meter import metered
@@ -33,6 +34,7 @@ from matrioska.nodes.budget import BudgetReached, Labelled, RunMeter
 from matrioska.nodes.common import run_options
 from matrioska.nodes.leaf import off_loop, run_blocking
 from matrioska.nodes.progress import emit_module, emit_step, lend_writer
+from matrioska.nodes.recording import BOSS, Recording, node_recording, unit_recording
 from matrioska.state.context import RunContext
 from matrioska.state.errors import StoreError
 from matrioska.state.graph_state import MatrioskaState, ModuleInput, ModuleState
@@ -59,6 +61,8 @@ class _Pass:
         self.slots = Slots(self.execution.options.slots)
         self.stopped_by: StoreError | None = None
         self.futures: dict[str, Any] = {}
+        specs = self.execution.links.specs
+        self.delegations = {stage.id: Delegation(stage, specs[stage.module]) for stage in self.execution.stages}
         self._worked: set[str] = set()
         self._followers: dict[str, list[Stage]] = {stage.id: [] for stage in self.execution.stages}
         for stage in self.execution.stages:
@@ -88,19 +92,24 @@ class _Pass:
             raise Suspended(f"nothing can be saved: {self.stopped_by.message}")
         self.meter.admit()
 
-    def metered(self, stage: Stage) -> AbstractContextManager[None]:
-        """Count the calls made inside as that stage's."""
-        return metered(Labelled(self.meter, stage=stage.kind, module=stage.module))
+    def recording(self, stage: Stage) -> Recording:
+        """Let what is said inside be that stage's."""
+        return unit_recording(stage.id, source=stage.module, destination=BOSS, operation=stage.kind, repeats=False)
+
+    @contextmanager
+    def working(self, stage: Stage) -> Iterator[None]:
+        """Say that a stage has its slot and works now; count the calls made inside as its own."""
+        self.check()
+        emit_module(stage.module, _STARTS[stage.kind], stage=stage.kind)
+        complaints = self.execution.feedback.get(stage.module, []) if stage.kind == "mend" else []
+        meter = Labelled(self.meter, stage=stage.kind, module=stage.module)
+        with self.delegations[stage.id].working(complaints), metered(meter):
+            yield
 
     def begin(self, stage: Stage, ended: Mapping[str, Outcome]) -> ModuleInput | Outcome:
         """Return a stage's input, unless there is nothing to run."""
         self.check()
         return self.execution.begin(stage, ended)
-
-    def work(self, stage: Stage) -> None:
-        """Say that a stage has its slot and works now."""
-        self.check()
-        emit_module(stage.module, _STARTS[stage.kind], stage=stage.kind)
 
     def fail(self, stage: Stage, error: Exception) -> Outcome:
         """Return the outcome of a stage that raised; raise what is not its own fault."""
@@ -124,6 +133,7 @@ class _Pass:
 
     def report(self, stage: Stage, outcome: Outcome) -> dict[str, Any]:
         """Say how a stage ended, and return its outcome as JSON for the task's result."""
+        self.delegations[stage.id].end(outcome)
         details: dict[str, Any] = {"stage": stage.kind, "reused": outcome.reused}
         if outcome.status == "done":
             phase = Phase.AGREED if stage.kind == "agree" else Phase.DONE
@@ -188,8 +198,9 @@ def execute_node(
     """
 
     def execute(state: MatrioskaState) -> dict[str, Any]:
-        run = _Pass(state, get_runtime(RunContext))
-        with lend_writer(run.runtime.stream_writer):
+        runtime = get_runtime(RunContext)
+        with lend_writer(runtime.stream_writer), _recording(state, runtime):
+            run = _Pass(state, runtime)
             for stage in run.execution.stages:
                 needs = [run.futures[need] for need in stage.needs]
                 body = partial(_work, run, stage, needs, lambda given: run_blocking(module_graph.ainvoke(given)))
@@ -197,15 +208,22 @@ def execute_node(
             return run.commit([_result_or_error(future) for future in run.futures.values()])
 
     async def aexecute(state: MatrioskaState) -> dict[str, Any]:
-        run = await off_loop(_Pass, state, get_runtime(RunContext))
-        with lend_writer(run.runtime.stream_writer):
-            for stage in run.execution.stages:
-                needs = [run.futures[need] for need in stage.needs]
-                body = _async_body(run, stage, needs, module_graph.ainvoke)
-                run.futures[stage.id] = cast("asyncio.Future[Any]", task(name=stage.id)(body)())  # type: ignore[arg-type]
-            return run.commit(await asyncio.gather(*run.futures.values(), return_exceptions=True))
+        runtime = get_runtime(RunContext)
+        with lend_writer(runtime.stream_writer):
+            async with await off_loop(_recording, state, runtime):
+                run = await off_loop(_Pass, state, runtime)
+                for stage in run.execution.stages:
+                    needs = [run.futures[need] for need in stage.needs]
+                    body = _async_body(run, stage, needs, module_graph.ainvoke)
+                    run.futures[stage.id] = cast("asyncio.Future[Any]", task(name=stage.id)(body)())  # type: ignore[arg-type]
+                return run.commit(await asyncio.gather(*run.futures.values(), return_exceptions=True))
 
     return RunnableLambda(execute, afunc=aexecute, name="execute")
+
+
+def _recording(state: MatrioskaState, runtime: Runtime[RunContext]) -> Recording:
+    # Its stages are saved one by one: what it says itself bears keys, and nothing of it is taken back.
+    return node_recording(state, runtime, "execute", repeats=False)
 
 
 def _result_or_error(future: Future[Any]) -> Any:
@@ -215,15 +233,14 @@ def _result_or_error(future: Future[Any]) -> Any:
 
 def _work(run: _Pass, stage: Stage, needs: list[Future[Any]], invoke: Callable[[ModuleInput], Any]) -> dict[str, Any]:
     """Do one stage in this thread."""
-    with run.slots.announced(stage.id):
+    with run.recording(stage), run.slots.announced(stage.id):
         ended = run.ended(stage, [_result_or_error(future) for future in needs])
         try:
             given = run.begin(stage, ended)
             if isinstance(given, Outcome):
                 return run.report(stage, given)
             with run.slots.hold(stage.rank, stage.id):
-                run.work(stage)
-                with run.metered(stage):
+                with run.working(stage):
                     outcome = run.execution.finish(stage, given, invoke(given))
                 run.worked(stage)
         except Exception as error:
@@ -239,19 +256,19 @@ def _async_body(
 ) -> Callable[[], Awaitable[dict[str, Any]]]:
     # A function of its own for each stage: `task` writes the stage's name on it.
     async def work() -> dict[str, Any]:
-        with run.slots.announced(stage.id):
-            ended = run.ended(stage, await asyncio.gather(*needs, return_exceptions=True))
-            try:
-                given = await off_loop(run.begin, stage, ended)
-                if isinstance(given, Outcome):
-                    return run.report(stage, given)
-                async with run.slots.ahold(stage.rank, stage.id):
-                    run.work(stage)
-                    with run.metered(stage):
-                        outcome = run.execution.finish(stage, given, await ainvoke(given))
-                    run.worked(stage)
-            except Exception as error:
-                outcome = run.fail(stage, error)
-            return run.report(stage, outcome)
+        async with run.recording(stage):
+            with run.slots.announced(stage.id):
+                ended = run.ended(stage, await asyncio.gather(*needs, return_exceptions=True))
+                try:
+                    given = await off_loop(run.begin, stage, ended)
+                    if isinstance(given, Outcome):
+                        return run.report(stage, given)
+                    async with run.slots.ahold(stage.rank, stage.id):
+                        with run.working(stage):
+                            outcome = run.execution.finish(stage, given, await ainvoke(given))
+                        run.worked(stage)
+                except Exception as error:
+                    outcome = run.fail(stage, error)
+                return run.report(stage, outcome)
 
     return work

@@ -17,6 +17,7 @@ from langchain_core.runnables.config import merge_configs
 from langgraph.graph.state import CompiledStateGraph
 from langgraph.types import Command
 
+from matrioska.models.telemetry import start_telemetry
 from matrioska.state.errors import ConfigError, UsageError
 from matrioska.state.ids import THREAD_ID
 
@@ -38,6 +39,7 @@ class GuardedGraph(CompiledStateGraph[Any, Any, Any, Any]):
             yield from super().stream(input, config, **kwargs)
             return
         _check_input(input)
+        start_telemetry()
         pooled: RunnableConfig = {**(config or {}), "max_concurrency": _POOL}
         with self._lease(config):
             yield from super().stream(input, pooled, **self._durable(kwargs))
@@ -58,6 +60,8 @@ class GuardedGraph(CompiledStateGraph[Any, Any, Any, Any]):
                 "max_concurrency cannot be used here: modules that wait would hold its places and stop the run.",
                 next_step="Leave it out and bound the work with the option 'slots'.",
             )
+        # What it may import is read from files, which a server refuses in its loop.
+        await asyncio.to_thread(start_telemetry)
         async with self._alease(config):
             async for part in super().astream(input, config, **self._durable(kwargs)):
                 yield part

@@ -12,6 +12,7 @@ from typing import Any
 from langgraph.runtime import Runtime
 
 from matrioska.graph.execution import Execution
+from matrioska.models.recorder import current_recorder
 from matrioska.nodes.claims import disputes_of, feedback_on
 from matrioska.nodes.common import mendable, run_options
 from matrioska.nodes.leaf import off_loop
@@ -31,6 +32,8 @@ async def reconcile(state: MatrioskaState, runtime: Runtime[RunContext]) -> dict
     emit_step("reconcile", subjects=[dispute.key for dispute in disputes])
     settled = await settle_all(disputes, execution.architecture, options, runtime)
     for found in settled.settlements:
+        told = f"{found.key}: the word of {found.winner} holds. {found.why}".strip()
+        current_recorder().note("control", told, source=found.by, destination=found.owner, key=found.key)
         emit({"type": "settlement", "subject": found.key, "winner": found.winner, "by": found.by, "why": found.why})
     return await off_loop(_update, state, execution, settled)
 

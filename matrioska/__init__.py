@@ -13,9 +13,11 @@ if TYPE_CHECKING:
     from matrioska.client import EnsembleClient
     from matrioska.context_manager import ContextManager
     from matrioska.graph import build_graph, open_graph
+    from matrioska.graph.cascade import build_cascade_graph
     from matrioska.graph.ensemble import build_ensemble_graph
     from matrioska.models.local import LocalLLM
     from matrioska.orchestrator import MatrioskaOrchestrator
+    from matrioska.questions import Questions, open_questions
     from matrioska.reports import RunReport
     from matrioska.runs import Runs, open_runs
     from matrioska.state.architecture import Architecture, ModuleSpec
@@ -35,10 +37,13 @@ _PLACES = {
     "MatrioskaError": "matrioska.state.errors",
     "MatrioskaOrchestrator": "matrioska.orchestrator",
     "ModuleSpec": "matrioska.state.architecture",
+    "Questions": "matrioska.questions",
     "RunContext": "matrioska.state.context",
     "RunReport": "matrioska.reports",
     "Runs": "matrioska.runs",
+    "open_questions": "matrioska.questions",
     "open_runs": "matrioska.runs",
+    "build_cascade_graph": "matrioska.graph.cascade",
     "build_ensemble_graph": "matrioska.graph.ensemble",
     "build_graph": "matrioska.graph",
     "open_graph": "matrioska.graph",
@@ -54,12 +59,15 @@ __all__ = [
     "MatrioskaError",
     "MatrioskaOrchestrator",
     "ModuleSpec",
+    "Questions",
     "RunContext",
     "RunReport",
     "Runs",
+    "build_cascade_graph",
     "build_ensemble_graph",
     "build_graph",
     "open_graph",
+    "open_questions",
     "open_runs",
 ]
 

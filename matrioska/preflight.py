@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from matrioska.models.gateway.prices import check_price
@@ -11,12 +12,13 @@ from matrioska.store.settings import find_fallbacks, find_member, resolve_option
 from matrioska.workers.embedding import embedder_of
 
 
-def check_models(asked: RunContext, saved: dict[str, Any] | None = None) -> None:
+def check_models(asked: RunContext, saved: dict[str, Any] | None = None, also: Iterable[str] = ()) -> None:
     """Check that every model named for a run can be used, and what they fall back to.
 
     Args:
         asked: what is asked for now.
         saved: the options that the run began with.
+        also: names of further models that will be asked.
 
     Raises:
         UnknownModelError: no provider answers to a name.
@@ -25,7 +27,7 @@ def check_models(asked: RunContext, saved: dict[str, Any] | None = None) -> None
     """
     options = resolve_options(asked, saved)
     objects = asked.model is not None and not isinstance(asked.model, str)
-    for name in {options.model, *options.roles.values()}:
+    for name in {options.model, *options.roles.values(), *also}:
         if not (name.startswith("object:") and (objects or asked.roles)):
             member = find_member(name)
             for found in (member, *find_fallbacks(member).values()):

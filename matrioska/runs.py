@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import secrets
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -11,17 +10,17 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from langchain_core.runnables import RunnableConfig
 from langgraph.errors import GraphDrained
 from langgraph.runtime import RunControl
 from langgraph.types import Command, Interrupt, StateSnapshot
 
 from matrioska.graph.build import build_graph
 from matrioska.graph.guard import GuardedGraph
-from matrioska.nodes.architect import check_task
+from matrioska.nodes.architect import check_task, is_new_task
 from matrioska.nodes.checks.plan import parse_plan
 from matrioska.nodes.common import mendable
 from matrioska.nodes.context.memory import local_repository
+from matrioska.nodes.recording import PERSON
 from matrioska.preflight import check_models
 from matrioska.reports import CheckpointSummary, RunReport, kind_of, report_of, summary_of
 from matrioska.state.approval import Decision
@@ -29,19 +28,18 @@ from matrioska.state.architecture import Architecture, ModuleSpec
 from matrioska.state.budget import Budget
 from matrioska.state.context import RunContext
 from matrioska.state.errors import StoreError, ThreadNotFoundError, UsageError
-from matrioska.state.ids import THREAD_ID, slug
+from matrioska.state.ids import THREAD_ID
 from matrioska.state.results import Finding, feedback_of
 from matrioska.store.artifacts import ArtifactStore
 from matrioska.store.assets import take_in_all
 from matrioska.store.checkpointer import Checkpointer, open_checkpointer
 from matrioska.store.delivery import write_archive
 from matrioska.store.fork import fork_thread
+from matrioska.store.journal import Asked, open_journal
 from matrioska.store.layout import Layout
 from matrioska.store.repository import Snapshot
 from matrioska.store.settings import resolve_options
-
-# Name in a checkpoint's metadata.
-_OPTIONS = "matrioska_options"
+from matrioska.threads import beginning, begun_with, check_free, config_of, graph_of, new_thread_id
 
 OnEvent = Callable[[dict[str, Any]], None]
 
@@ -89,12 +87,10 @@ class Runs:
         """
         text = check_task(task)
         self.check_models()
-        thread = thread_id or self.new_thread_id(text)
-        await self._check_free(thread)
+        thread = thread_id or new_thread_id(text)
+        await check_free(self.saver, thread)
         await self._take_in(thread, assets)
-        # The architect saves the options with its plan. A run cut off before that must know them too.
-        begun = _config(thread) | {"metadata": {_OPTIONS: resolve_options(self.context).model_dump_json()}}
-        await self.graph.aupdate_state(begun, {"task": text}, as_node="__start__")
+        await self.graph.aupdate_state(beginning(thread, self.context), {"task": text}, as_node="__start__")
         return await self._drive(thread, None, on_event, control)
 
     async def _take_in(self, thread: str, paths: Sequence[str | Path]) -> None:
@@ -126,7 +122,7 @@ class Runs:
             PlanError: an edited plan is faulty; the question stays pending.
         """
         snapshot = await self._snapshot(thread_id)
-        context = self._begun_with(snapshot)
+        context = begun_with(snapshot, self.context)
         self.check_models(snapshot.values.get("options"), context)
         pending = snapshot.interrupts
         if pending:
@@ -190,9 +186,28 @@ class Runs:
             UsageError: no such checkpoint, or the beginning fits several; the new id is taken.
         """
         new_thread = new_thread_id or f"{thread_id[:57]}-{secrets.token_hex(2)}"
-        await self._check_free(new_thread)
+        await check_free(self.saver, new_thread)
         await fork_thread(self.saver, thread_id, checkpoint_id, new_thread)
+        await self._record_fork(thread_id, new_thread)
         return new_thread
+
+    async def _record_fork(self, thread_id: str, new_thread: str) -> None:
+        """Write down where a new thread came from; what is said in it from now on is a conversation of its own."""
+        snapshot = await self._snapshot(new_thread)
+        values, checkpoint = snapshot.values, snapshot.config["configurable"]["checkpoint_id"]
+        # A task that is yet to be planned gets its turn from the step that plans it.
+        unplanned = snapshot.next == ("architect",) and is_new_task(values)
+        scope = (await asyncio.to_thread(open_journal, self.layout.base)).scope(
+            new_thread,
+            "fork",
+            graph="matrioska",
+            turn=snapshot.tasks[0].id if unplanned else values.get("turn", ""),
+            root=Asked(str(values.get("task", "")), PERSON, "matrioska"),
+            source=PERSON,
+            destination="matrioska",
+        )
+        async with scope:
+            scope.note("control", f"Begun from checkpoint {checkpoint} of the run {thread_id}.", key="fork")
 
     async def _drive(
         self,
@@ -206,20 +221,20 @@ class Runs:
         drained = False
         try:
             async for event in self.graph.astream(
-                given, _config(thread_id), context=context or self.context, stream_mode="custom", control=control
+                given, config_of(thread_id), context=context or self.context, stream_mode="custom", control=control
             ):
                 if on_event is not None:
                     on_event(event)
         except GraphDrained:
             drained = True
-        snapshot = await self.graph.aget_state(_config(thread_id))
+        snapshot = await self.graph.aget_state(config_of(thread_id))
         return report_of(thread_id, snapshot, seconds=time.perf_counter() - started, drained=drained)
 
     async def _requeue(self, thread_id: str, snapshot: StateSnapshot) -> bool:
         """Send an ended run back to where something can still be done; False when nothing can."""
         values = snapshot.values
         if values.get("error") and not values.get("results"):
-            await self.graph.aupdate_state(_config(thread_id), {"task": values["task"]}, as_node="__start__")
+            await self.graph.aupdate_state(config_of(thread_id), {"task": values["task"]}, as_node="__start__")
             return True
         if values.get("status") in ("partial", "failed"):
             findings = [Finding.model_validate(found) for found in values.get("findings") or []]
@@ -234,7 +249,7 @@ class Runs:
         if (snapshot.values.get("approval") or {}).get("type") != "approve":
             fresh["approval"] = {"type": "approve", "text": ""}
         thread = snapshot.config["configurable"]["thread_id"]
-        await self.graph.aupdate_state(_config(thread), fresh | update, as_node="approval")
+        await self.graph.aupdate_state(config_of(thread), fresh | update, as_node="approval")
 
     # -- looking ---------------------------------------------------------------------------
 
@@ -271,7 +286,7 @@ class Runs:
             ModelError, ConfigError: the embedder that ranks it cannot be used.
         """
         snapshot = await self._snapshot(thread_id)
-        options = resolve_options(self._begun_with(snapshot), snapshot.values.get("options"))
+        options = resolve_options(begun_with(snapshot, self.context), snapshot.values.get("options"))
         repository = local_repository(options, thread_id)
         return await repository.snapshot("", ranked=ranked)
 
@@ -282,7 +297,7 @@ class Runs:
             ThreadNotFoundError: no such run.
         """
         await self._snapshot(thread_id)
-        return [summary_of(snapshot) async for snapshot in self.graph.aget_state_history(_config(thread_id))]
+        return [summary_of(snapshot) async for snapshot in self.graph.aget_state_history(config_of(thread_id))]
 
     async def export(self, thread_id: str, archive: Path) -> Path:
         """Write a run's deliverable as a zip and return its path.
@@ -319,47 +334,14 @@ class Runs:
         """
         check_models(context or self.context, saved)
 
-    def new_thread_id(self, task: str) -> str:
-        """Return a fresh id that tells a person which task it was."""
-        return f"{slug(task, 28) or 'run'}-{secrets.token_hex(2)}"
-
-    async def _check_free(self, thread_id: str) -> None:
-        """Check that a new run may have this id.
-
-        Raises:
-            UsageError: it is malformed or taken.
-        """
-        if not THREAD_ID.fullmatch(thread_id):
-            raise UsageError(
-                f"The thread id {thread_id!r} is not allowed.", next_step="Use 1 to 64 letters, digits, '_' or '-'."
-            )
-        if await self.saver.aget_tuple(_config(thread_id)) is not None:
-            raise UsageError(
-                f"There is a run {thread_id!r} already.",
-                next_step=f"Go on with it: `matrioska resume {thread_id}`, or choose another --thread.",
-            )
-
-    def _begun_with(self, snapshot: StateSnapshot) -> RunContext:
-        """Return the context, with what a run began with that was cut off before its plan was saved."""
-        begun = (snapshot.metadata or {}).get(_OPTIONS)
-        if snapshot.values.get("options") or not isinstance(begun, str):
-            return self.context
-        saved = json.loads(begun)
-        given = {name: value for name, value in self.context if value is not None and name != "roles"}
-        return RunContext.model_validate(saved | given | {"roles": saved["roles"] | self.context.roles})
-
-    async def _is_query(self, thread_id: str) -> bool:
-        """Whether a thread is a query of the ensemble: a server keeps those in the same database."""
-        found = await self.saver.aget_tuple(_config(thread_id))
-        return found is not None and "query" in found.checkpoint["channel_values"]
-
     async def _snapshot(self, thread_id: str) -> StateSnapshot:
         if not THREAD_ID.fullmatch(thread_id):
             raise ThreadNotFoundError(thread_id)
-        snapshot = await self.graph.aget_state(_config(thread_id))
+        snapshot = await self.graph.aget_state(config_of(thread_id))
         if not snapshot.config["configurable"].get("checkpoint_id"):
             raise ThreadNotFoundError(thread_id)
-        if "task" not in snapshot.values and await self._is_query(thread_id):
+        # Questions stand in the same database.
+        if "task" not in snapshot.values and graph_of(self.saver, thread_id) != "matrioska":
             raise ThreadNotFoundError(thread_id)
         return snapshot
 
@@ -378,11 +360,6 @@ async def open_runs(base_path: str | Path, context: RunContext | None = None) ->
         yield Runs(layout, saver, context)
     finally:
         saver.conn.close()
-
-
-def _config(thread_id: str) -> RunnableConfig:
-    # A plan refined many times takes more steps than LangGraph's default of 25 allows.
-    return {"configurable": {"thread_id": thread_id}, "recursion_limit": 1000}
 
 
 def _goes_on_by_itself(pending: Sequence[Interrupt], context: RunContext) -> bool:

@@ -14,7 +14,9 @@ from langgraph_sdk import get_client
 from langgraph_sdk.errors import LangGraphError
 from starlette.applications import Starlette
 
+from matrioska.state.errors import StoreError
 from matrioska.store.studio import ThreadedCheckpointer, studio_checkpointer, studio_thread_id
+from matrioska.threads import graph_of
 
 GRAPH = "matrioska"
 #: Seconds between two looks into the database.
@@ -27,10 +29,19 @@ async def attach_threads(saver: ThreadedCheckpointer, known: set[str]) -> None:
     for name in await asyncio.to_thread(saver.thread_ids):
         if name not in known:
             thread_id = studio_thread_id(name)
+            graph = await asyncio.to_thread(_graph_of, saver, name)
             await client.threads.create(
-                thread_id=thread_id, graph_id=GRAPH, metadata={"name": name}, if_exists="do_nothing"
+                thread_id=thread_id, graph_id=graph, metadata={"name": name}, if_exists="do_nothing"
             )
             known.add(name)
+
+
+def _graph_of(saver: ThreadedCheckpointer, name: str) -> str:
+    try:
+        return graph_of(saver, name)
+    except StoreError:
+        # Saved by a newer version, say: it is listed all the same.
+        return GRAPH
 
 
 async def _attach_again_and_again() -> None:

@@ -7,11 +7,11 @@ own, without carrying it along.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
-from typing import Protocol
+from dataclasses import dataclass, field
+from typing import Any, Protocol
 
 from langchain_core.messages import BaseMessage
 
@@ -34,6 +34,8 @@ class CallRecord:
     """What was answered, cleaned and without the reasoning."""
     fault: str = ""
     """Why the answer cannot be used as it is; '' when nothing is wrong with it, or there is none."""
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    """How the model was asked, as far as its member says: plain JSON, no address and no key."""
 
 
 class Meter(Protocol):

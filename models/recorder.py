@@ -14,7 +14,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from matrioska.models.meter import CallRecord
+from matrioska.models.meter import CallRecord, current_meter
 from matrioska.state.journal import MessageType, Status
 
 
@@ -127,6 +127,12 @@ def voiced(type: MessageType, source: str, destination: str, parent: str = "") -
         yield
     finally:
         _voice.reset(token)
+
+
+def take_down(call: CallRecord) -> None:
+    """Count a call that has ended, and write it down."""
+    current_meter().record(call)
+    current_recorder().call(call, current_voice())
 
 
 def current_listener() -> Listener:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from langgraph.runtime import Runtime
-from langgraph.types import interrupt
 
 from matrioska.nodes.assets import asset_faults
 from matrioska.nodes.checks.plan import parse_plan
 from matrioska.nodes.common import run_options
 from matrioska.nodes.progress import emit_step
+from matrioska.nodes.recording import ask_person, settle
 from matrioska.state.approval import Decision, ask_for_review, read_decision
 from matrioska.state.architecture import Architecture
 from matrioska.state.context import RunContext
@@ -35,9 +35,10 @@ def approval(state: MatrioskaState, runtime: Runtime[RunContext]) -> dict[str, A
         return _decided(Decision(type="approve"), by="architect")
     emit_step("approval")
     architecture = state["architecture"]
-    complaints: list[str] = []
+    complaints, asked = list[str](), 0
     while True:
-        answer = interrupt(approval_request(architecture, complaints))
+        asked += 1
+        answer = ask_person(approval_request(architecture, complaints), str(asked))
         try:
             decision = read_decision(answer)
             if decision.type == "edit":
@@ -49,6 +50,8 @@ def approval(state: MatrioskaState, runtime: Runtime[RunContext]) -> dict[str, A
         except UsageError as error:
             complaints = [str(error)]
         else:
+            if decision.type == "reject":
+                settle("failed")
             return _decided(decision)
 
 

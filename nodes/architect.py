@@ -8,6 +8,7 @@ from typing import Any
 
 from langgraph.runtime import Runtime
 
+from matrioska.models.recorder import current_recorder, voiced
 from matrioska.nodes.assets import asset_faults
 from matrioska.nodes.checks.plan import parse_plan
 from matrioska.nodes.common import artifact_store, error_record, pick_client, run_options
@@ -15,6 +16,7 @@ from matrioska.nodes.known import Known, known_project
 from matrioska.nodes.leaf import off_loop
 from matrioska.nodes.numbered import expand_plan, number_plan
 from matrioska.nodes.progress import emit_step
+from matrioska.nodes.recording import PERSON, settle
 from matrioska.nodes.replies import advice, keep_reasoning, usable_text
 from matrioska.nodes.schemas import plan_form
 from matrioska.prompts.render import render, to_json
@@ -61,8 +63,15 @@ async def architect(state: MatrioskaState, runtime: Runtime[RunContext]) -> dict
     update |= {"usage": usage.model_dump(), "reasoning": {"plan": thoughts or None}}
     if isinstance(plan_or_error, PlanError):
         record = error_record(plan_or_error).model_dump(mode="json")
+        current_recorder().note("error", str(plan_or_error), status="failed")
+        settle("failed")
         return update | {"architecture": None, "status": "failed", "error": record}
     return update | {"architecture": plan_or_error.model_dump(mode="json")}
+
+
+def is_new_task(state: Mapping[str, Any]) -> bool:
+    """Whether a state is that of a task that nobody has planned, and not of a plan that a person wants changed."""
+    return (state.get("approval") or {}).get("type") != "respond"
 
 
 def direct_plan(task: str, language: str | None, assets: Mapping[str, Asset] | None = None) -> Architecture:
@@ -97,10 +106,10 @@ class _Revision:
 
     @classmethod
     def of(cls, state: MatrioskaState) -> _Revision:
-        decision, previous = state.get("approval") or {}, state.get("architecture")
-        if decision.get("type") != "respond" or not previous:
+        previous = state.get("architecture")
+        if is_new_task(state) or not previous:
             return cls()
-        return cls(Architecture.model_validate(previous), decision.get("text", ""))
+        return cls(Architecture.model_validate(previous), state["approval"].get("text", ""))
 
 
 async def _plan(
@@ -130,7 +139,8 @@ async def _plan(
             feedback=revision.feedback,
             complaints=complaints,
         )
-        reply = await client.ask(messages, form or JSON)
+        with voiced("iteration" if complaints else "response", "architect", PERSON):
+            reply = await client.ask(messages, form or JSON)
         usage, raw = usage + reply.usage, reply.text
         # What was cut off or refused is no plan to go on from, and may be megabytes.
         shown = shown if reply.fault else raw or shown

@@ -7,11 +7,13 @@ from typing import Any
 
 from langgraph.runtime import Runtime
 
+from matrioska.models.recorder import voiced
 from matrioska.nodes.checks.entry import entry_point
 from matrioska.nodes.checks.references import reference_findings
 from matrioska.nodes.common import artifact_store, pick_client, run_options
 from matrioska.nodes.leaf import off_loop
 from matrioska.nodes.progress import emit_step
+from matrioska.nodes.recording import PERSON
 from matrioska.nodes.replies import keep_reasoning, usable_text
 from matrioska.nodes.schemas import files_form
 from matrioska.prompts.render import render
@@ -96,7 +98,8 @@ async def _readme(
         try:
             form = await off_loop(files_form, client, 1, path=README)
             messages = await off_loop(render, "assemble", **values, complaints=complaints)
-            reply = await client.ask(messages, form)
+            with voiced("iteration" if complaints else "synthesis", "assembler", PERSON):
+                reply = await client.ask(messages, form)
             readme.usage += reply.usage
             readme.reasoning = await off_loop(keep_reasoning, artifact_store(options), reply) or readme.reasoning
             readme.text, complaints = _checked(usable_text(reply), paths)

@@ -20,6 +20,7 @@ from langgraph.types import interrupt
 from matrioska.models.meter import CallRecord, metered
 from matrioska.nodes.common import run_options
 from matrioska.nodes.leaf import off_loop
+from matrioska.nodes.recording import ask_person, take_answer
 from matrioska.state.approval import ask_for_review
 from matrioska.state.budget import Budget, Spent, in_words, read_raise
 from matrioska.state.context import RunContext, RunOptions
@@ -135,7 +136,8 @@ class RunMeter:
         for number, answered in enumerate(self._ledger.pauses(self._task)):
             try:
                 if answered:
-                    interrupt(self._request(""))
+                    request = self._request("")
+                    take_answer(request, interrupt(request), f"budget-{number}")
                 else:
                     complaint = self._take_answer(number, complaint)
             except GraphInterrupt:
@@ -150,7 +152,7 @@ class RunMeter:
 
     def _take_answer(self, number: int, complaint: str) -> str:
         """Take the answer of one pause in; see `pause`."""
-        answer = interrupt(self._request(complaint))
+        answer = ask_person(self._request(complaint), f"budget-{number}")
         try:
             raised = read_raise(answer, self.budget, self._ledger.first or self.budget, self.spent)
         except UsageError as error:

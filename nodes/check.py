@@ -6,11 +6,13 @@ from typing import Any
 
 from langgraph.runtime import Runtime
 
+from matrioska.models.recorder import current_recorder
 from matrioska.nodes.checks.contract import honour_complaints, value_complaints
 from matrioska.nodes.checks.syntax import syntax_complaint
 from matrioska.nodes.common import artifact_store, run_options
 from matrioska.nodes.jobs import load_job
 from matrioska.nodes.judge import own_values
+from matrioska.nodes.recording import CHECKS
 from matrioska.state.artifacts import ArtifactRef
 from matrioska.state.context import RunContext
 from matrioska.state.graph_state import ModuleState
@@ -20,7 +22,17 @@ from matrioska.store.artifacts import ArtifactStore
 
 def check(state: ModuleState, runtime: Runtime[RunContext]) -> dict[str, Any]:
     """Collect every complaint. Fatal ones leave nothing that others could use."""
-    store = artifact_store(run_options(state, runtime))
+    complaints, fatal = _judged(state, artifact_store(run_options(state, runtime)))
+    if complaints:
+        details = {"fatal": fatal, "mends": state.get("mends", 0)}
+        current_recorder().note(
+            "critique", "\n".join(complaints), source=CHECKS, destination=state["module"], details=details
+        )
+    return {"complaints": complaints, "fatal": fatal}
+
+
+def _judged(state: ModuleState, store: ArtifactStore) -> tuple[list[str], bool]:
+    """Return the complaints, and whether they are fatal."""
     job = load_job(store, state["job"])
     values = state.get("values")
     value_faults = value_complaints(own_values(values, job), job.wanted) if job.wanted else []
@@ -30,9 +42,9 @@ def check(state: ModuleState, runtime: Runtime[RunContext]) -> dict[str, Any]:
     if state.get("unusable"):
         # A mend that went wrong does not take away what was there before it.
         nothing = state["stage"] != "agree" and not state.get("files")
-        return {"complaints": [state["unusable"]], "fatal": fatal or nothing}
+        return [state["unusable"]], fatal or nothing
     file_faults = [] if state["stage"] == "agree" else _file_faults(state, job, store)
-    return {"complaints": value_faults + file_faults, "fatal": fatal}
+    return value_faults + file_faults, fatal
 
 
 def _file_faults(state: ModuleState, job: Job, store: ArtifactStore) -> list[str]:

@@ -8,8 +8,10 @@ from typing import Any
 from langgraph.config import get_config
 from langgraph.runtime import Runtime
 
+from matrioska.models.recorder import current_recorder
 from matrioska.nodes.common import artifact_store, run_options
 from matrioska.nodes.progress import emit_step
+from matrioska.nodes.recording import PERSON
 from matrioska.state.context import RunContext
 from matrioska.state.graph_state import MatrioskaState
 from matrioska.state.ids import slug
@@ -32,7 +34,20 @@ def deliver(state: MatrioskaState, runtime: Runtime[RunContext]) -> dict[str, An
         write_tree(folder, deliverable.files, store)
         write_archive(layout.archive, deliverable.files, store, architecture=architecture, shared_state=shared)
         deliverable = deliverable.model_copy(update={"folder": str(folder), "archive": str(layout.archive)})
-    return {"deliverable": deliverable.model_dump(mode="json"), "status": judge(state)}
+    status = judge(state)
+    _tell(status, deliverable)
+    return {"deliverable": deliverable.model_dump(mode="json"), "status": status}
+
+
+def _tell(status: str, deliverable: Deliverable) -> None:
+    """Write down what the person gets."""
+    paths = [ref.path for ref in deliverable.files]
+    if status == "failed":
+        current_recorder().note("error", "No module was done: there is nothing to deliver.", status="failed")
+        return
+    told = "\n".join([f"The run is {status}. {len(paths)} files in {deliverable.folder}.", *paths])
+    details = {"status": status, "entry_point": deliverable.entry_point}
+    current_recorder().note("synthesis", told, destination=PERSON, details=details)
 
 
 def judge(state: MatrioskaState) -> str:

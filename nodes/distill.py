@@ -15,6 +15,7 @@ from typing import Any
 from langgraph.runtime import Runtime
 
 from matrioska.models.gateway import Client
+from matrioska.models.recorder import voiced
 from matrioska.nodes.adapters import adapter_for
 from matrioska.nodes.blocks import modalities_of
 from matrioska.nodes.common import artifact_store, pick_boss, pick_client, run_options
@@ -24,6 +25,7 @@ from matrioska.nodes.context.memory import recall_for, repository_for
 from matrioska.nodes.context.pieces import ContextPackage, Material, Piece
 from matrioska.nodes.jobs import load_job
 from matrioska.nodes.leaf import off_loop
+from matrioska.nodes.recording import BOSS
 from matrioska.state.architecture import MODALITIES, ModuleSpec
 from matrioska.state.context import RunContext, RunOptions
 from matrioska.state.errors import ModelError, StoreError
@@ -51,7 +53,8 @@ async def distill(state: ModuleState, runtime: Runtime[RunContext]) -> dict[str,
     job = await off_loop(load_job, store, state["job"])
     spent = Usage()
     if _reads_prompt(job.spec):
-        package, record, spent = await build_package(job, store, options, runtime)
+        with voiced("expansion", BOSS, job.spec.id):
+            package, record, spent = await build_package(job, store, options, runtime)
     else:
         package, record = ContextPackage(sections=[]), {"given": _given(job)}
     kept = await off_loop(store.keep, package.model_dump_json().encode("utf-8"))

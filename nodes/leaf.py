@@ -15,6 +15,7 @@ from typing import Any, ParamSpec, TypeVar, cast
 from langchain_core.runnables import Runnable, RunnableConfig
 from langgraph.runtime import Runtime, get_runtime
 
+from matrioska.nodes.recording import Begins, Recording, is_question, node_recording, step_recording
 from matrioska.state.context import RunContext
 
 P = ParamSpec("P")
@@ -63,28 +64,51 @@ class Leaf(Runnable[Any, Update]):
     A Runnable of its own, since LangGraph runs it in the right context and traces it as the
     node anyway: `RunnableLambda` would start a second trace around each body.
 
+    What the body says goes into the journal, durable before the update is saved: see
+    `matrioska.nodes.recording`.
+
     Args:
         body: ``(state, runtime) -> update``, async or not. It must not call a graph
             synchronously.
+        begins: of a node that takes questions: whether a state is that of a new one. The update
+            then names its turn, by which the journal tells it from others on the same thread.
     """
 
-    def __init__(self, body: AsyncBody | SyncBody) -> None:
-        self.name = body.__name__
+    def __init__(self, body: AsyncBody | SyncBody, begins: Begins | None = None) -> None:
+        self.name = self._node = body.__name__
+        self._begins = begins
         self._async = body if inspect.iscoroutinefunction(body) else None
         self._sync = cast(SyncBody, body) if self._async is None else None
 
     def invoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Update:
         """Run the body from sync code."""
-        if self._sync is not None:
-            return self._sync(input, get_runtime(RunContext))
-        return run_blocking(self.ainvoke(input))
+        if self._sync is None:
+            return run_blocking(self.ainvoke(input, config))
+        runtime = get_runtime(RunContext)
+        recording = self._recording(input, runtime, config)
+        with recording:
+            update = self._sync(input, runtime)
+        return self._named(update, recording)
 
     async def ainvoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Update:
         """Run the body from async code."""
-        if self._async is None:
-            return await off_loop(self.invoke, input)
-        update: Update = await self._async(input, get_runtime(RunContext))
-        return update
+        runtime = get_runtime(RunContext)
+        recording = await off_loop(self._recording, input, runtime, config)
+        async with recording:
+            if self._async is not None:
+                update: Update = await self._async(input, runtime)
+            else:
+                update = await off_loop(cast(SyncBody, self._sync), input, runtime)
+        return self._named(update, recording)
+
+    def _recording(self, state: Any, runtime: Runtime[RunContext], config: RunnableConfig | None) -> Recording:
+        if is_question(state):
+            return node_recording(state, runtime, self._node, begins=self._begins)
+        return step_recording(self._node, config)
+
+    def _named(self, update: Update, recording: Recording) -> Update:
+        """Return an update, with the turn when one begins."""
+        return update if self._begins is None else {**update, "turn": recording.turn}
 
 
 class Route(Runnable[Any, str]):

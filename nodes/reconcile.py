@@ -11,6 +11,7 @@ from typing import Any
 from langgraph.runtime import Runtime
 
 from matrioska.models.gateway import Client
+from matrioska.models.recorder import voiced
 from matrioska.nodes.checks.wording import listed, shorten
 from matrioska.nodes.claims import Dispute, Side
 from matrioska.nodes.common import artifact_store, pick_boss
@@ -18,6 +19,7 @@ from matrioska.nodes.context.extract import extract
 from matrioska.nodes.distill import token_budget
 from matrioska.nodes.judgement import Judgement, judged
 from matrioska.nodes.leaf import off_loop
+from matrioska.nodes.recording import BOSS
 from matrioska.nodes.schemas import settlement_form
 from matrioska.prompts.render import to_json
 from matrioska.state.architecture import Architecture
@@ -92,7 +94,8 @@ async def _heard(dispute: Dispute, boss: Client, plan: Architecture, options: Ru
         "contenders": contenders,
     }
     form = partial(settlement_form, boss, ids, plan.goal)
-    return await judged(boss, "reconcile", values, form, partial(_read, ids), store)
+    with voiced("control", BOSS, dispute.owner):
+        return await judged(boss, "reconcile", values, form, partial(_read, ids), store)
 
 
 def _contenders(

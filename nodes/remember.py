@@ -16,6 +16,7 @@ from matrioska.nodes.context.memory import repository_for, thread_of_run
 from matrioska.nodes.leaf import off_loop
 from matrioska.nodes.outline import outline
 from matrioska.nodes.progress import emit_step
+from matrioska.nodes.recording import settle
 from matrioska.state.architecture import Architecture, ModuleSpec
 from matrioska.state.claims import Review, Settlement
 from matrioska.state.context import RunContext, RunOptions
@@ -36,6 +37,7 @@ _MOST_SAID = 1_000
 async def remember(state: MatrioskaState, runtime: Runtime[RunContext]) -> dict[str, Any]:
     """Write what the run has learnt. What cannot be written is a remark for the person: the run is done."""
     emit_step("remember")
+    settle("failed" if state.get("status") == "failed" else "done")
     if not state.get("architecture"):
         return {}
     options = await off_loop(run_options, state, runtime)

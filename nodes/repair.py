@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from langgraph.runtime import Runtime
-from langgraph.types import interrupt
 
 from matrioska.nodes.checks.plan import parse_plan
 from matrioska.nodes.common import run_options
 from matrioska.nodes.progress import emit_step
+from matrioska.nodes.recording import ask_person
 from matrioska.state.approval import Decision, ask_for_review, read_decision
 from matrioska.state.architecture import Architecture
 from matrioska.state.context import RunContext
@@ -44,9 +44,10 @@ def repair(state: MatrioskaState, runtime: Runtime[RunContext]) -> dict[str, Any
     if run_options(state, runtime).approval == "auto":
         return _without(state)
     emit_step("repair", modules=sorted(failures(state)))
-    complaints: list[str] = []
+    complaints, asked = list[str](), 0
     while True:
-        answer = interrupt(repair_request(state, complaints))
+        asked += 1
+        answer = ask_person(repair_request(state, complaints), str(asked))
         try:
             return _decided(state, read_decision(answer))
         except PlanError as error:

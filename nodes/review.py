@@ -24,6 +24,7 @@ from typing import Any
 from langgraph.runtime import Runtime
 
 from matrioska.models.gateway import Client
+from matrioska.models.recorder import voiced
 from matrioska.nodes.assemble import README
 from matrioska.nodes.common import artifact_store, mendable, pick_critic, run_options
 from matrioska.nodes.distill import token_budget
@@ -31,6 +32,7 @@ from matrioska.nodes.findings import MOST_FINDINGS, read_findings
 from matrioska.nodes.judgement import Judgement, judged
 from matrioska.nodes.leaf import off_loop
 from matrioska.nodes.progress import emit_step
+from matrioska.nodes.recording import BOSS
 from matrioska.nodes.schemas import findings_form
 from matrioska.nodes.whole import shown_whole
 from matrioska.state.architecture import Architecture
@@ -99,7 +101,8 @@ async def _judgement(
     paths = [ref.path for ref in reviewed_files(state)]
     read = partial(read_findings, ids=ids, paths=paths, known=_check_findings(state))
     form = partial(findings_form, critic, ids, MOST_FINDINGS, plan.goal)
-    return await judged(critic, "review", {**values, "most": MOST_FINDINGS}, form, read, store)
+    with voiced("critique", "critic", BOSS):
+        return await judged(critic, "review", {**values, "most": MOST_FINDINGS}, form, read, store)
 
 
 def _round(state: MatrioskaState, findings: list[Finding], by: str, options: RunOptions) -> Review:

@@ -6,9 +6,11 @@ from typing import Any
 
 from langgraph.runtime import Runtime
 
+from matrioska.models.recorder import current_recorder
 from matrioska.nodes.checks.references import reference_findings
 from matrioska.nodes.common import artifact_store, mendable, run_options
 from matrioska.nodes.progress import emit_step
+from matrioska.nodes.recording import BOSS, CHECKS
 from matrioska.state.context import RunContext, RunOptions
 from matrioska.state.graph_state import MatrioskaState
 from matrioska.state.results import Deliverable, Finding, ModuleResult, feedback_of
@@ -24,6 +26,9 @@ def verify(state: MatrioskaState, runtime: Runtime[RunContext]) -> dict[str, Any
     options = run_options(state, runtime)
     found = joined_findings(state, options)
     rounds, before = state.get("rounds", 0), state.get("findings") or []
+    if found:
+        told = "\n".join(f"{finding.module or 'the whole'}: {finding.message}" for finding in found)
+        current_recorder().note("critique", told, source=CHECKS, destination=BOSS)
     findings = [finding.model_dump() for finding in found]
     update: dict[str, Any] = {"findings": findings, "feedback": {}}
     improved = rounds == 0 or len(findings) < len(before)

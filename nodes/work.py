@@ -10,6 +10,7 @@ from typing import Any
 from langgraph.runtime import Runtime
 
 from matrioska.models.gateway import Client
+from matrioska.models.recorder import voiced
 from matrioska.nodes.blocks import with_blocks
 from matrioska.nodes.checks.files import file_complaints
 from matrioska.nodes.checks.wording import shorten
@@ -19,6 +20,7 @@ from matrioska.nodes.distill import load_package
 from matrioska.nodes.jobs import load_job
 from matrioska.nodes.judge import Judge, below_module
 from matrioska.nodes.leaf import off_loop
+from matrioska.nodes.recording import BOSS
 from matrioska.nodes.replies import complaint_about, keep_reasoning
 from matrioska.nodes.schemas import contract_form, files_form
 from matrioska.prompts.render import render
@@ -67,7 +69,9 @@ async def ask_worker(template: str, state: ModuleState, runtime: Runtime[RunCont
     options = run_options(state, runtime)
     store = artifact_store(options)
     job, worker_job = await off_loop(_prepare, template, state, runtime, options, store, extra)
-    work = await workers()[job.spec.worker].answer(worker_job)
+    # A mend is another round of what was said before.
+    with voiced("iteration" if template == "mend" else "response", job.spec.id, BOSS):
+        work = await workers()[job.spec.worker].answer(worker_job)
     reply = work.reply
     costs: dict[str, Any] = {"usage": reply.usage.model_dump()}
     if thoughts := await off_loop(keep_reasoning, store, reply):

@@ -16,7 +16,7 @@ class CascadeInput(TypedDict):
 
 
 class CascadeOutput(TypedDict, total=False):
-    """What a caller gets back: `CascadeAnswer` as JSON, all of it written by the last node."""
+    """What a caller gets back: `CascadeAnswer` as JSON, all of it written by think."""
 
     answer: str
     """The root's answer."""
@@ -41,5 +41,3 @@ class CascadeState(CascadeInput, CascadeOutput, total=False):
     """`RunOptions` as JSON; written by the first node."""
     tree: dict[str, Any]
     """`MindTree` as JSON, so that a resumed question is thought about by the same minds; by the first node."""
-    thoughts: dict[str, Any]
-    """What each mind's steps brought, by mind; written by think, cleared by the last node."""

@@ -37,6 +37,8 @@ class EnsembleState(EnsembleInput, EnsembleOutput, total=False):
 
     format: int
     """`STATE_FORMAT` of the code that began the thread; written by decompose."""
+    turn: str
+    """Token of the query, by which the journal knows what it led to, on a thread that had several; by decompose."""
     options: dict[str, Any]
     """`RunOptions` as JSON; written by decompose."""
     topology: dict[str, Any]

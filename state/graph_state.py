@@ -46,6 +46,8 @@ class MatrioskaState(MatrioskaInput, MatrioskaOutput, total=False):
 
     format: int
     """`STATE_FORMAT` of the code that began the thread; written by architect."""
+    turn: str
+    """Token of the task, by which the journal knows what it led to, on a thread that had several; by architect."""
     options: dict[str, Any]
     """`RunOptions` as JSON, so that a resumed run goes by what it began with; by architect."""
     approval: dict[str, Any]

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from matrioska.state.budget import Budget, Spent
+from matrioska.state.results import Usage
 from matrioska.store.layout import unwritable
 
 # One thread for all ledgers keeps their lines in order.
@@ -33,6 +34,7 @@ class Ledger:
 
     Attributes:
         spent: what its calls cost in all, as far as they have ended.
+        usage: the same, input and output apart; its seconds are those of the calls.
         budget: the limits in force; None before anybody wished for any.
         wish: the limits that a caller asked for last.
         first: the limits that a caller asked for first.
@@ -44,6 +46,7 @@ class Ledger:
         self._deferred = deferred
         self._last: Future[None] | None = None
         self.spent = Spent()
+        self.usage = Usage()
         self.budget: Budget | None = None
         self.wish: Budget | None = None
         self.first: Budget | None = None
@@ -124,6 +127,13 @@ class Ledger:
             self.spent.tokens += line["tokens"]
             self.spent.cost = round(self.spent.cost + line["cost"], 9)
             self.spent.calls += 1
+            self.usage += Usage(
+                calls=1,
+                input_tokens=line.get("input", 0),
+                output_tokens=line.get("output", 0),
+                seconds=line.get("took", 0.0),
+                cost=line["cost"],
+            )
         elif kind == "wish":
             self.wish = self.budget = Budget.model_validate(line["budget"])
             self.first = self.first or self.wish

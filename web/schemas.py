@@ -1,4 +1,4 @@
-"""What goes over the wire, besides the ensemble's own data."""
+"""What goes over the wire in our own form, besides the ensemble's own data."""
 
 from __future__ import annotations
 
@@ -38,8 +38,10 @@ class Health(BaseModel):
     """Body of ``GET /health``."""
 
     status: Literal["ok"] = Field(description="The service takes queries; its models were not asked.")
-    nodes: int = Field(description="Nodes of the topology.")
+    nodes: int = Field(description="Nodes of the topology; 0 where no ensemble is configured.")
     queries: int = Field(description="Queries under way.")
+    models: list[str] = Field(description="What chat clients can ask.")
+    chats: int = Field(description="Chats under way.")
 
 
 class ShownNode(BaseModel):

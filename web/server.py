@@ -8,13 +8,14 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from ipaddress import ip_address
+from typing import Any
 
 import uvicorn
 from starlette.types import ASGIApp
 
 from matrioska.state.errors import ConfigError, UsageError
 from matrioska.web.guard import LOOPBACK_HOSTS
-from matrioska.web.queries import Queries
+from matrioska.web.underway import Underway
 
 #: Fewest characters of a token.
 LEAST_TOKEN = 16
@@ -88,8 +89,8 @@ def address_of(listener: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-async def serve(app: ASGIApp, queries: Queries, listener: socket.socket) -> None:
-    """Serve until cancelled; then cancel the queries under way, tell their askers, and end."""
+async def serve(app: ASGIApp, listener: socket.socket, *parts: Underway[Any]) -> None:
+    """Serve until cancelled; then cancel what is under way in all parts, tell who asked, and end."""
     server = _Server(
         uvicorn.Config(
             app,
@@ -106,6 +107,9 @@ async def serve(app: ASGIApp, queries: Queries, listener: socket.socket) -> None
     try:
         await asyncio.shield(running)
     finally:
-        queries.stop()
+        for part in parts:
+            part.stop()
         server.should_exit = True
         await running
+        for part in parts:
+            await part.ended()

@@ -12,6 +12,7 @@ from typing import Any, cast
 import pluggy
 
 from matrioska.workers.base import ChatWorker, Worker
+from matrioska.workers.cascade.worker import CascadeWorker
 from matrioska.workers.ensemble.worker import EnsembleWorker
 from matrioska.workers.hooks import PROJECT, Hooks, hookimpl
 from matrioska.workers.pipeline.worker import PipelineWorker
@@ -25,7 +26,12 @@ class _BuiltIn:
 
     @hookimpl
     def matrioska_workers(self) -> Mapping[str, Worker]:
-        return {"chat": ChatWorker(), "ensemble": EnsembleWorker(), "pipeline": PipelineWorker()}
+        return {
+            "chat": ChatWorker(),
+            "cascade": CascadeWorker(),
+            "ensemble": EnsembleWorker(),
+            "pipeline": PipelineWorker(),
+        }
 
 
 @cache

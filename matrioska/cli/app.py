@@ -8,15 +8,21 @@ from typing import Annotated, Literal
 
 import typer
 
+from matrioska.cli.journal_command import journal
 from matrioska.cli.options import (
+    Agree,
     Assets,
     BasePath,
     BudgetCost,
     BudgetTokens,
+    Compare,
     Json,
+    Judge,
     Model,
     Project,
+    QuestionsFile,
     Quiet,
+    Report,
     Roles,
     Rounds,
     Thread,
@@ -111,31 +117,59 @@ def run(
 @app.command()
 def ask(
     query: Annotated[
-        str, typer.Argument(metavar="QUERY", help="What you want to know, in words; @FILE or - (stdin) read it.")
-    ],
-    via: Annotated[
-        Literal["ensemble", "single"],
-        typer.Option("--via", metavar="WAY", help="ensemble: many models vote; single: the run's worker answers."),
-    ] = "ensemble",
-    topology: TopologyFile = None,
-    votes: Annotated[bool, typer.Option("--votes", help="Show every node's vote below the answer.")] = False,
-    model: Annotated[
-        str | None, typer.Option("--model", "-M", metavar="MODEL", help="With --via single: the model to ask.")
+        str | None,
+        typer.Argument(metavar="QUERY", help="What you want to know, in words; @FILE or - (stdin) read it."),
     ] = None,
+    via: Annotated[
+        Literal["cascade", "single", "ensemble"] | None,
+        typer.Option(
+            "--via",
+            metavar="WAY",
+            help="cascade: a tree of minds; single: one model; ensemble: many models vote. "
+            "Default: cascade, but ensemble where the settings describe only that.",
+        ),
+    ] = None,
+    thread: Annotated[
+        str | None,
+        typer.Option("--thread", "-t", metavar="ID", help="Thread id for this question. Default: from its words."),
+    ] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            "--model", "-M", metavar="MODEL", help="Model to ask, and for every mind without its own: see run."
+        ),
+    ] = None,
+    topology: TopologyFile = None,
+    votes: Annotated[bool, typer.Option("--votes", help="Show every vote of the ensemble below the answer.")] = False,
+    compare: Compare = False,
+    questions: QuestionsFile = None,
+    judge: Judge = None,
+    report: Report = None,
+    yes: Agree = False,
     base_path: BasePath = None,
     json: Json = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress; only the answer.")] = False,
 ) -> int:
-    """Ask a question: many models vote on each part of it, and one answer comes of it."""
-    from matrioska.cli.ask import Question
-    from matrioska.cli.ask import ask as ask_query
+    """Ask a question: a tree of minds thinks about it, or many models vote, or one answers alone."""
+    from matrioska.cli.asking import check_options
 
-    question = Question(via=via, model=model, topology=topology, votes=votes, base_path=base_path)
-    return ask_query(query, question, as_json=json, quiet=quiet)
+    comparing = {"--questions": questions, "--judge": judge, "--report": report, "--yes": yes}
+    check_options(query, compare, comparing, {"--via": via, "--thread": thread, "--votes": votes}, as_json=json)
+    if compare:
+        from matrioska.cli.compare import Wish, compare_ways
+
+        wish = Wish(questions, judge, report, yes, model, topology, base_path)
+        return compare_ways(query, wish, as_json=json, quiet=quiet)
+    from matrioska.cli.ask import Question
+    from matrioska.cli.ask import ask as ask_question
+
+    question = Question(via=via, thread=thread, model=model, topology=topology, votes=votes, base_path=base_path)
+    return ask_question(str(query), question, as_json=json, quiet=quiet)
 
 
 @app.command()
 def serve(
+    model: Model = None,
     topology: TopologyFile = None,
     port: Annotated[
         int, typer.Option("--port", metavar="N", min=0, max=65_535, help="Port; 0 takes a free one. Default: 8000.")
@@ -148,10 +182,10 @@ def serve(
     ] = "127.0.0.1",
     base_path: BasePath = None,
 ) -> int:
-    """Serve the ensemble over HTTP: POST /query with {"query": "…"}."""
-    from matrioska.cli.serve import serve_ensemble
+    """Serve everything that answers over HTTP: to any chat client below /v1, to programs at POST /query."""
+    from matrioska.cli.serve import serve_all
 
-    return serve_ensemble(topology, host, port, base_path)
+    return serve_all(topology, model, host, port, base_path)
 
 
 @app.command()
@@ -224,6 +258,9 @@ def context(
     from matrioska.cli.context import show_context
 
     return show_context(thread, query, limit, base_path, as_json=json)
+
+
+app.command()(journal)
 
 
 @app.command()

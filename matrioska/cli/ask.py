@@ -1,33 +1,35 @@
-"""``ask``: a question, answered by the ensemble or by one model."""
+"""``ask``: a question, answered by the cascade, by the ensemble or by one model; and going on with one."""
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from langchain_core.messages import HumanMessage
-from rich.table import Table
-from rich.text import Text
+from langgraph.errors import GraphDrained
 
+from matrioska.cli.answers import exit_code_of, question_json, show_answer, vote_line
 from matrioska.cli.given import read_task
-from matrioska.cli.main import COMPLETE, FAILED, INTERRUPTED
-from matrioska.cli.session import find_place, run_async
-from matrioska.cli.signals import AtOnce, Stopped
-from matrioska.cli.text import count, duration, line, listed, plain
+from matrioska.cli.main import INTERRUPTED, leave_now
+from matrioska.cli.minds_screen import SilentMinds, make_minds_screen
+from matrioska.cli.screen import calmly
+from matrioska.cli.session import Place, find_place, run_async
+from matrioska.cli.signals import AtOnce, Stopped, Stopper
+from matrioska.cli.text import duration
 from matrioska.cli.ui import Ui, use
-from matrioska.models.gateway import client_for
-from matrioska.models.providers import EMBEDDED
+from matrioska.questions import Questions, open_questions
+from matrioska.state.cascade import MAX_QUESTION
 from matrioska.state.context import RunContext
-from matrioska.state.ensemble import EnsembleAnswer, NodeVote, Topology
-from matrioska.state.errors import AnswerError, UsageError
-from matrioska.store.fitness import FitnessBook
-from matrioska.store.settings import find_fallbacks, find_member, resolve_options
-from matrioska.workers.embedding import embedder_of
-from matrioska.workers.ensemble.learning import priors_of
-from matrioska.workers.ensemble.run import Ensemble, check_query
+from matrioska.state.errors import MatrioskaError, ThreadBusyError, ThreadNotFoundError, UsageError
+from matrioska.state.given import check_words
+from matrioska.state.questions import Answered, Via
+from matrioska.store.checkpointer import open_checkpointer
+from matrioska.store.settings import load_settings
+from matrioska.threads import graph_of, new_thread_id
 from matrioska.workers.ensemble.topology import load_topology
 
 
@@ -35,147 +37,171 @@ from matrioska.workers.ensemble.topology import load_topology
 class Question:
     """What the options of the command ask for."""
 
-    via: str = "ensemble"
+    via: Via | None = None
+    thread: str | None = None
     model: str | None = None
     topology: Path | None = None
     votes: bool = False
     base_path: Path | None = None
 
-    def check(self) -> None:
-        """Check that no option asks for what the other way does.
+    def way(self) -> Via:
+        """Return who is to answer: as asked, else by what else was asked for, else by the settings.
 
         Raises:
-            UsageError: one does.
+            UsageError: an option asks for what that way does not do.
+            ConfigError: the settings are faulty.
         """
-        other = "ensemble" if self.via == "single" else "single"
-        given = {"--topology": self.topology, "--votes": self.votes} if other == "ensemble" else {"--model": self.model}
-        if name := next((name for name, value in given.items() if value), None):
-            raise UsageError(f"{name} goes with --via {other}.", next_step=f"Leave it out, or ask with --via {other}.")
+        via = self.via or self._meant()
+        of_ensemble = {"--topology": self.topology, "--votes": self.votes}
+        foreign = {"--model": self.model} if via == "ensemble" else of_ensemble
+        if name := next((name for name, value in foreign.items() if value), None):
+            fitting = "single or cascade" if via == "ensemble" else "ensemble"
+            raise UsageError(
+                f"{name} goes with --via {fitting}.", next_step=f"Leave it out, or ask with --via {fitting}."
+            )
+        return via
+
+    def _meant(self) -> Via:
+        if self.topology is not None or self.votes:
+            return "ensemble"
+        settings = load_settings()
+        return "ensemble" if settings.ensemble and not settings.cascade and self.model is None else "cascade"
 
 
 def ask(given: str, question: Question, *, as_json: bool, quiet: bool) -> int:
     """Answer a question; return the exit code."""
     ui = use(Ui(json=as_json, quiet=quiet))
-    question.check()
-    text = check_query(read_task(given))
-    if question.via == "single":
-        return _stoppable(ui, lambda: _ask_one(ui, text, question.model))
-    ensemble = open_ensemble(load_topology(question.topology), question.base_path)
-    return _stoppable(ui, lambda: _ask_all(ui, ensemble, text, question.votes))
-
-
-def open_ensemble(topology: Topology, base_path: Path | None) -> Ensemble:
-    """Return the ensemble of a topology, with what was learnt of its nodes below a base path.
-
-    Raises:
-        ConfigError: the settings are faulty.
-    """
-    book = FitnessBook(find_place(base_path).layout.fitness, priors_of(topology))
-    return Ensemble(topology, find=find_member, fitness=book, embedder=embedder_of())
-
-
-def _stoppable(ui: Ui, work: Callable[[], Awaitable[int]]) -> int:
-    """Run a command's work; a signal ends it at once, since nothing of it is saved."""
+    via, place = question.way(), find_place(question.base_path)
+    text = check_words(read_task(given), "question", MAX_QUESTION)
+    topology = load_topology(question.topology) if via == "ensemble" else None
+    thread = question.thread or new_thread_id(text)
+    context = RunContext(model=question.model)
 
     async def body() -> int:
-        with AtOnce(lambda text: ui.say(text)) as stopper:
-
-            async def whole() -> int:
-                return await work()
-
-            try:
-                return await stopper.drive(whole())
-            except Stopped:
-                ui.say("Stopped.")
-                ui.stopped_said = True
-                return INTERRUPTED
+        with stopper_for(ui, via) as stopper:
+            async with open_questions(place.layout.base, context, topology=topology) as questions:
+                session = AskSession(ui, place, questions, stopper, question.votes)
+                return await session.carry(thread, via, partial(questions.ask, text, via, thread_id=thread))
 
     return run_async(body)
 
 
-async def _ask_one(ui: Ui, query: str, model: str | None) -> int:
-    options = resolve_options(RunContext(model=model))
-    member = find_member(options.roles.get("worker") or options.model)
-    if member.model == EMBEDDED:
-        raise UsageError(
-            "The embedded model builds by rules, and answers no questions.",
-            next_step="Name another with --model, such as --model ollama:llama3.2.",
-        )
-    reply = await client_for(member, find_fallbacks(member).__getitem__).ask([HumanMessage(query)])
-    if reply.fault:
-        raise AnswerError(reply.fault, raw_answer=reply.text)
-    if ui.json:
-        told = {"status": "complete", "answer": reply.text, "model": reply.model, "usage": reply.usage.model_dump()}
-        ui.emit_json(told)
-    else:
-        ui.out.print(Text(plain(reply.text.strip())), soft_wrap=True)
-    return COMPLETE
+def is_question(place: Place, thread: str) -> bool:
+    """Whether a thread is a question, and no run; False as well for one that is not there.
+
+    Raises:
+        StoreError: the database cannot be read.
+    """
+    if not place.layout.database.exists():
+        return False
+    saver = open_checkpointer(place.layout.database)
+    try:
+        return graph_of(saver, thread) != "matrioska"
+    except ThreadNotFoundError:
+        return False
+    finally:
+        saver.conn.close()
 
 
-async def _ask_all(ui: Ui, ensemble: Ensemble, query: str, votes: bool) -> int:
-    began = time.monotonic()
+def resume_question(ui: Ui, place: Place, thread: str, context: RunContext) -> int:
+    """Go on with a question, or show its answer once more; return the exit code."""
 
-    def show(event: Mapping[str, Any]) -> None:
-        if (told := event_line(event)) and not ui.quiet and not ui.json:
-            ui.say((f"[{duration(time.monotonic() - began):>6}] ", "dim"), told)
+    async def body() -> int:
+        with Stopper(lambda text: ui.say(text)) as stopper:
+            async with open_questions(place.layout.base, context) as questions:
+                report = await questions.show(thread)
+                session = AskSession(ui, place, questions, stopper)
+                return await session.carry(thread, report.via, partial(questions.resume, thread))
 
-    answer = await ensemble.ask(query, on_event=show)
-    if ui.json:
-        ui.emit_json({"status": "partial" if answer.missing else "complete", **answer.model_dump(mode="json")})
-    else:
-        ui.out.print(Text(plain(answer.answer)), soft_wrap=True)
-        if votes:
-            ui.out.print()
-            ui.out.print(votes_table(answer))
-        _summary(ui, answer)
-    return FAILED if answer.missing else COMPLETE
+    return run_async(body)
 
 
-def _summary(ui: Ui, answer: EnsembleAnswer) -> None:
-    """Say on stderr what it took, and what is missing."""
-    if answer.missing:
-        ui.say(("✗ ", "bold red"), f"Nobody answered {listed(f'part {number}' for number in answer.missing)}.")
-    if ui.quiet:
-        return
-    saved = sum(found.saved_calls for found in answer.chunks)
-    facts = [
-        count(len(answer.chunks), "part"),
-        count(len({vote.node for vote in answer.votes}), "node"),
-        count(sum(vote.calls for vote in answer.votes), "call"),
-        *([f"{count(saved, 'call')} saved"] if saved else []),
-        duration(answer.timings.total),
-    ]
-    ui.say((f"   {' · '.join(facts)}", "dim"))
+def stopper_for(ui: Ui, via: Via) -> Stopper:
+    """Return what a signal does: the cascade and the ensemble end their step, one model has nothing to save."""
+    kind = AtOnce if via == "single" else Stopper
+    return kind(lambda text: ui.say(text))
 
 
-def event_line(event: Mapping[str, Any]) -> str:
-    """Return the line that tells an event; '' for none."""
-    kind, number = event["type"], event.get("chunk")
-    if kind == "chunk":
-        return f"{number}. {line(event['text'], 100)} ({event['kind']}; {listed(event['nodes'])})"
-    if kind == "vote":
-        says = f": {line(told, 80)}" if (told := event["answer"] or event["error"]) else ""
-        return f"   {number}. {line(event['node'], 64)} {event['how'].replace('_', ' ')}{says}"
-    if kind == "decided":
-        if event["error"]:
-            return f"   {number}. no answer: {line(event['error'], 100)}"
-        early = f", {count(event['saved_calls'], 'call')} saved" if event["saved_calls"] else ""
-        return f"   {number}. decided with {event['confidence']:.0%} of the weight{early}"
-    return f"written by {line(event['by'], 80)}" if kind == "synthesis" and event["by"] else ""
+@dataclass
+class AskSession:
+    """A command that waits for one answer."""
+
+    ui: Ui
+    place: Place
+    questions: Questions
+    stopper: Stopper
+    votes: bool = False
+
+    async def carry(self, thread: str, via: Via, work: Callable[..., Awaitable[Answered]]) -> int:
+        """Drive a question to its answer, and show it; return the exit code.
+
+        Args:
+            thread: its thread.
+            via: who answers.
+            work: begins the drive; is given ``on_event`` and, unless one model answers, ``control``.
+        """
+        self.ui.details = {"thread_id": thread}
+        try:
+            answered = await self._drive(via, work)
+        except (Stopped, GraphDrained):
+            return self._stopped(thread, via)
+        except (UsageError, ThreadBusyError):
+            raise
+        except MatrioskaError:
+            if self._is_saved(thread):
+                self.ui.go_on = [self.place.command("resume", thread)]
+            raise
+        if self.ui.json:
+            self.ui.emit_json(question_json(answered))
+        else:
+            show_answer(self.ui, self.place.command, answered, votes=self.votes)
+        return exit_code_of(answered)
+
+    async def _drive(self, via: Via, work: Callable[..., Awaitable[Answered]]) -> Answered:
+        screen = _screen(self.ui, via)
+        self.stopper.say = screen.say
+        control = {} if via == "single" else {"control": self.stopper.control}
+
+        async def begin() -> Answered:
+            return await work(on_event=screen.on_event, **control)
+
+        with screen:
+            return await self.stopper.drive(begin())
+
+    def _is_saved(self, thread: str) -> bool:
+        try:
+            graph_of(self.questions.saver, thread)
+        except MatrioskaError:
+            return False
+        return True
+
+    def _stopped(self, thread: str, via: Via) -> int:
+        self.ui.stopped_said = True
+        go_on = [self.place.command("resume", thread)] if self._is_saved(thread) else []
+        if self.ui.json:
+            self.ui.emit_json({"thread_id": thread, "via": via, "status": "interrupted", "go_on": go_on})
+        if go_on:
+            self.ui.say(("💾 ", "yellow"), "Stopped. What was thought so far is saved. Go on with:")
+            self.ui.suggest(go_on)
+        else:
+            self.ui.say("Stopped.")
+        if self.stopper.forced and threading.active_count() > 1:
+            self.questions.saver.conn.close()
+            leave_now(INTERRUPTED)
+        return INTERRUPTED
 
 
-def votes_table(answer: EnsembleAnswer) -> Table:
-    """Return the table of all votes; those for the answer taken are marked."""
-    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
-    for name in ("part", "node", "how", "weight", "answer"):
-        table.add_column(name, no_wrap=name != "answer", justify="right" if name == "weight" else "left")
-    for found in answer.chunks:
-        for vote in found.votes:
-            table.add_row(*_row(vote, vote.node in found.nodes))
-    return table
+class VoteLines(SilentMinds):
+    """The ensemble's votes, one line each."""
+
+    def on_event(self, event: Mapping[str, Any]) -> None:
+        """See `SilentMinds.on_event`."""
+        super().on_event(event)
+        if told := vote_line(event):
+            calmly(self.ui.err, f"[{duration(time.monotonic() - self.progress.began):>6}] {told}")
 
 
-def _row(vote: NodeVote, won: bool) -> tuple[str, str, str, str, Text]:
-    says = Text(line(vote.answer or vote.error or "–", 120), "" if won else "dim")
-    mark = "✓ " if won else "  "
-    return str(vote.chunk), mark + line(vote.node, 64), vote.how.replace("_", " "), f"{vote.weight:.2f}", says
+def _screen(ui: Ui, via: Via) -> SilentMinds:
+    if via == "cascade":
+        return make_minds_screen(ui)
+    return VoteLines(ui) if via == "ensemble" and not (ui.quiet or ui.json) else SilentMinds(ui)

@@ -1,7 +1,8 @@
-"""One line of what the doctor finds."""
+"""One line of what the doctor finds, and how it looks for packages."""
 
 from __future__ import annotations
 
+import importlib.util
 from dataclasses import dataclass
 
 OK, MISSING, OPTIONAL, WARNING = "ok", "missing", "optional", "warning"
@@ -18,3 +19,11 @@ class Check:
     next_step: str = ""
     group: str = ""
     """Heading under which it stands."""
+
+
+def is_installed(module: str) -> bool:
+    """Whether a module is there. It is looked for, not imported; what it lies in is."""
+    try:
+        return importlib.util.find_spec(module) is not None
+    except ModuleNotFoundError:
+        return False

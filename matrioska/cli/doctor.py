@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import platform
 import sqlite3
 import sys
@@ -13,7 +12,7 @@ from importlib.metadata import PackageNotFoundError, version
 from itertools import groupby
 from pathlib import Path
 
-from matrioska.cli.checks import MISSING, OK, OPTIONAL, WARNING, Check
+from matrioska.cli.checks import MISSING, OK, OPTIONAL, WARNING, Check, is_installed
 from matrioska.cli.text import count
 from matrioska.cli.version import own_version
 
@@ -42,6 +41,11 @@ _EXTRAS = {
     "openai": {"langchain_openai": "langchain-openai"},
     "anthropic": {"langchain_anthropic": "langchain-anthropic"},
     "ollama": {"langchain_ollama": "langchain-ollama"},
+    "postgres": {"psycopg": "psycopg"},
+    "telemetry": {
+        "opentelemetry.sdk": "opentelemetry-sdk",
+        "opentelemetry.exporter.otlp.proto.http": "opentelemetry-exporter-otlp-proto-http",
+    },
 }
 _PACKAGES = ("langgraph", "langgraph-checkpoint-sqlite", "langchain-core", "pydantic", "typer", "rich")
 _OLDEST_SQLITE = (3, 35)
@@ -53,6 +57,7 @@ def run_doctor(base_path: Path | None, *, as_json: bool) -> int:
     """Show every check; the exit code is 1 when something needed is missing."""
     from matrioska.cli.doctor_models import look_at_models
     from matrioska.cli.doctor_parts import part_checks
+    from matrioska.cli.doctor_records import record_checks
     from matrioska.cli.main import COMPLETE, FAILED
     from matrioska.cli.ui import Ui, use
 
@@ -60,7 +65,7 @@ def run_doctor(base_path: Path | None, *, as_json: bool) -> int:
     groups = {_PROGRAM: program_checks(), _PLACE: place_checks(base_path), _PARTS: extra_checks()}
     checks = [replace(check, group=group) for group, checks in groups.items() for check in checks]
     found = look_at_models()
-    checks += [*found.checks, *part_checks()]
+    checks += [*found.checks, *part_checks(), *record_checks(base_path)]
     healthy = all(check.state != MISSING for check in checks)
     if as_json:
         told = {"healthy": healthy, "checks": [asdict(check) for check in checks]}
@@ -189,7 +194,7 @@ def database_check(path: Path) -> Check:
 def extra_checks() -> Iterator[Check]:
     """Check which optional parts are installed, and in which versions."""
     for extra, parts in _EXTRAS.items():
-        missing = [package for module, package in parts.items() if importlib.util.find_spec(module) is None]
+        missing = [package for module, package in parts.items() if not is_installed(module)]
         if missing:
             detail, step = f"without {', '.join(missing)}", f"pip install 'matrioska[{extra}]'"
             yield Check(f"extra {extra}", OPTIONAL, detail, step)

@@ -64,6 +64,11 @@ SETTINGS_TEXT = """\
 # budget_cost = 5.0
 # timeout = 7200
 
+# Where all that is said is kept, for `matrioska journal`: the address of a database, as SQLAlchemy takes it, or
+# "off". Without it, a SQLite file below base_path. PostgreSQL: pip install 'matrioska[postgres]'. An address with
+# a password belongs into MATRIOSKA_JOURNAL, not here.
+# journal = "postgresql://matrioska@localhost/journal"
+
 # Models for single roles. From here on, tables: nothing above may follow them.
 # [roles]
 # architect = "claude"
@@ -156,6 +161,27 @@ SETTINGS_TEXT = """\
 # id = "second"
 # model_a = "ollama:llama3.2"
 # model_b = "ollama:gemma3:4b"
+
+# The cascade: a tree of minds that divide a question, think about it and think their way up again. Without
+# minds here there are six: Atlas, below it Nova (with Echo and Pixel) and Sage (with Quantum), all of them
+# with the run's own model. docs/cascade.md tells more. One mind has no parent: it is the root.
+# mind_timeout is the seconds that one call of a mind may take.
+# [cascade]
+# mind_timeout = 300
+
+# model is a member, "provider:model", or "ensemble" for the vote of the nodes above; without it, the run's own.
+# [[cascade.minds]]
+# id = "atlas"
+# name = "Atlas"
+# role = "You coordinate: you weigh what the others say, and you decide."
+# model = "claude"
+# reflections = 1
+# critique = true
+
+# [[cascade.minds]]
+# id = "nova"
+# parent = "atlas"
+# speciality = "the technical side: how things work, and what they take"
 """
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
+from matrioska.cli.answers import question_row, show_question
 from matrioska.cli.context_view import show_package
 from matrioska.cli.main import COMPLETE
 from matrioska.cli.plan_view import modules_table, show_layers
@@ -18,10 +19,12 @@ from matrioska.cli.resume import check_module
 from matrioska.cli.session import Place, Session, find_place, look, run_async
 from matrioska.cli.text import count, duration, line, listed, local_time, plain, size
 from matrioska.cli.ui import Ui, use
+from matrioska.questions import Questions
 from matrioska.reports import CheckpointSummary, RunReport
 from matrioska.state.architecture import ModuleSpec
 from matrioska.state.errors import MatrioskaError
 from matrioska.state.results import ModuleResult
+from matrioska.threads import graph_of
 
 _STYLES = {"complete": "green", "partial": "yellow", "failed": "red", "waiting": "cyan", "unreadable": "red"}
 # Version 6 UUIDs of one run differ after their first two groups.
@@ -30,7 +33,7 @@ _SHORTEST_TASK = 8
 
 
 def list_threads(base_path: Path | None, *, as_json: bool) -> int:
-    """List the runs of a base path."""
+    """List the runs and questions of a base path."""
     ui = use(Ui(json=as_json))
     place = find_place(base_path)
     if not place.layout.database.exists():
@@ -60,8 +63,10 @@ def _no_runs(ui: Ui, place: Place) -> int:
 
 
 async def _thread_row(session: Session, thread: str) -> dict[str, Any]:
-    """Return a run in short. One that cannot be read must not hide the others."""
+    """Return a run or question in short. One that cannot be read must not hide the others."""
     try:
+        if graph_of(session.runs.saver, thread) != "matrioska":
+            return question_row(await questions_of(session).show(thread))
         report = await session.runs.show(thread)
     except MatrioskaError as error:
         return {
@@ -81,6 +86,11 @@ async def _thread_row(session: Session, thread: str) -> dict[str, Any]:
         "modules": len((report.values.get("architecture") or {}).get("modules", [])),
         "changed": report.created_at,
     }
+
+
+def questions_of(session: Session) -> Questions:
+    """Return the questions that stand in the same database as a session's runs."""
+    return Questions(session.runs.layout, session.runs.saver)
 
 
 def threads_table(rows: list[dict[str, Any]], width: int) -> Table:
@@ -111,6 +121,8 @@ def show_thread(thread: str, module: str | None, base_path: Path | None, *, as_j
 
     async def body() -> int:
         async with look(ui, place, thread) as session:
+            if graph_of(session.runs.saver, thread) != "matrioska":
+                return show_question(ui, place.command, await questions_of(session).show(thread))
             report = await session.runs.show(thread)
         if module is not None:
             _show_module(ui, report, module)

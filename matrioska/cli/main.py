@@ -36,7 +36,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     restore: Callable[[], None] = _nothing
     try:
         restore = catch_signals()
-        code = _bounded(arguments)
+        code = _traced(arguments, to_the_end=argv is None)
     except KeyboardInterrupt:
         code = INTERRUPTED
     finally:
@@ -88,6 +88,13 @@ def _ignore_signals() -> None:
 def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
     seen.append(number)
     raise KeyboardInterrupt
+
+
+def _traced(arguments: list[str], *, to_the_end: bool) -> int:
+    from matrioska.cli.tracing import sending
+
+    with sending(to_the_end=to_the_end):
+        return _bounded(arguments)
 
 
 def _bounded(arguments: list[str]) -> int:

@@ -65,3 +65,24 @@ TopologyFile = Annotated[
     Path | None,
     typer.Option("--topology", metavar="FILE", help="Nodes that vote, as JSON. Default: [ensemble] of the settings."),
 ]
+Compare = Annotated[
+    bool,
+    typer.Option("--compare", help="Ask one model, the cascade and the ensemble the same, and let a judge compare."),
+]
+QuestionsFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--questions", metavar="FILE", help="With --compare: ask all these; one a line, or .json, .jsonl, .yaml, .csv."
+    ),
+]
+Judge = Annotated[
+    str | None,
+    typer.Option("--judge", metavar="MODEL", help="With --compare: who judges. Default: the critic, else the model."),
+]
+Report = Annotated[
+    Path | None,
+    typer.Option(
+        "--report", metavar="FILE", help="With --compare: the HTML report. Default: matrioska_comparison.html."
+    ),
+]
+Agree = Annotated[bool, typer.Option("--yes", "-y", help="With --compare: go on without asking, whatever it costs.")]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from matrioska.cli.ask import is_question, resume_question
 from matrioska.cli.given import read_mapping, read_spec
 from matrioska.cli.main import COMPLETE
 from matrioska.cli.run import Wishes
@@ -62,10 +63,18 @@ class Answer:
 
 
 def resume_thread(thread: str, answer: Answer, wishes: Wishes, *, as_json: bool, quiet: bool) -> int:
-    """Go on with a run; return the exit code."""
+    """Go on with a run, or with a question; return the exit code."""
     ui = use(Ui(json=as_json, quiet=quiet))
     ui.plan_is_given = answer.edit is not None
     decision = answer.decision()
+    place = find_place(wishes.base_path)
+    if is_question(place, thread):
+        if decision is not None:
+            raise UsageError(
+                f"'{line(thread, 64)}' is a question: it waits for no decision.",
+                next_step=f"Go on with it: `{place.command('resume', thread)}`.",
+            )
+        return resume_question(ui, place, thread, wishes.context())
     return _on(
         ui,
         thread,

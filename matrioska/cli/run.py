@@ -18,6 +18,7 @@ from matrioska.nodes.architect import check_task
 from matrioska.state.context import RunContext
 from matrioska.state.errors import UsageError
 from matrioska.store.settings import resolve_options
+from matrioska.threads import new_thread_id
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,7 @@ def run_task(
     async def body() -> int:
         async with open_session(ui, place, context) as session:
             session.runs.check_models()
-            name = thread or session.runs.new_thread_id(text)
+            name = thread or new_thread_id(text)
             _introduce(ui, text, name, context)
             return await session.carry(name, partial(session.runs.start, text, thread_id=name, assets=assets))
 

@@ -82,7 +82,7 @@ class SilentScreen:
 
     def say(self, text: str) -> None:
         """See `Screen.say`."""
-        _calmly(self.ui.err, text)
+        calmly(self.ui.err, text)
 
 
 class PlainScreen(SilentScreen):
@@ -92,7 +92,7 @@ class PlainScreen(SilentScreen):
         """See `Screen.on_event`."""
         super().on_event(event)
         if told := event_line(event, self.progress, time.monotonic()):
-            _calmly(self.ui.err, told)
+            calmly(self.ui.err, told)
 
 
 class LiveScreen(SilentScreen):
@@ -119,7 +119,7 @@ class LiveScreen(SilentScreen):
         super().__exit__(kind, error, trace)
         self._live.stop()
         if any(row.changed for row in self.progress.modules.values()):
-            _calmly(
+            calmly(
                 self.ui.err, render(self.progress, time.monotonic(), self.ui.err.width, self.ui.err.height, ended=True)
             )
 
@@ -141,7 +141,7 @@ def make_screen(ui: Ui) -> Screen:
     return SilentScreen(ui) if ui.quiet else PlainScreen(ui)
 
 
-def _calmly(console: Console, what: RenderableType) -> None:
+def calmly(console: Console, what: RenderableType) -> None:
     """Print, unless the terminal is gone: a run does not end because nobody looks."""
     try:
         console.print(what, soft_wrap=isinstance(what, str))

@@ -1,51 +1,111 @@
-"""``serve``: the ensemble over HTTP."""
+"""``serve``: everything that answers, over HTTP."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from matrioska.cli.ask import open_ensemble
 from matrioska.cli.main import INTERRUPTED
-from matrioska.cli.session import run_async
+from matrioska.cli.session import Place, find_place, run_async
 from matrioska.cli.signals import AtOnce, Stopped
-from matrioska.cli.text import count
+from matrioska.cli.text import count, listed
 from matrioska.cli.ui import Ui, use
+from matrioska.state.ensemble import Topology
 from matrioska.state.errors import ConfigError
+from matrioska.store.fitness import FitnessBook
+from matrioska.store.settings import find_member, load_settings
+from matrioska.workers.embedding import embedder_of
+from matrioska.workers.ensemble.learning import priors_of
+from matrioska.workers.ensemble.run import Ensemble
 from matrioska.workers.ensemble.topology import load_topology
+
+if TYPE_CHECKING:
+    from matrioska.web.queries import Queries
 
 #: Environment variable with the token. Not an option: command lines are seen by every user of a machine.
 TOKEN_VARIABLE = "MATRIOSKA_SERVE_TOKEN"  # noqa: S105 - the variable's name
+#: Most commands to go on with that are named at the end.
+_MOST_TOLD = 10
 
 
-def serve_ensemble(topology: Path | None, host: str, port: int, base_path: Path | None) -> int:
+def serve_all(topology: Path | None, model: str | None, host: str, port: int, base_path: Path | None) -> int:
     """Serve until a signal comes; return the exit code."""
     ui = use(Ui())
     _check_installed()
     from matrioska.web.app import build_app
-    from matrioska.web.queries import Queries
+    from matrioska.web.chat.answering import open_offers
+    from matrioska.web.chat.chats import Chats
     from matrioska.web.server import address_of, check_door, listen, serve
 
-    ensemble = open_ensemble(load_topology(topology), base_path)
+    nodes, place = _topology(topology), find_place(base_path)
+    queries = _queries(nodes, place)
     token = os.environ.get(TOKEN_VARIABLE) or None
     hosts = check_door(host, token)
-    queries = Queries(ensemble)
-    app = build_app(queries, hosts=hosts, token=token)
 
     async def body() -> int:
         with AtOnce(lambda text: ui.say(text)) as stopper, listen(host, port) as listener:
-            nodes = count(len(ensemble.topology.nodes), "node")
-            ui.say(("🪆 ", ""), f"{nodes} at ", (address_of(listener), "bold"), soft_wrap=True)
-            ui.say(("   POST /query · GET /health, /topology, /openapi.json · Ctrl-C ends it", "dim"), soft_wrap=True)
-            try:
-                await stopper.drive(serve(app, queries, listener))
-            except Stopped:
-                ui.say("Stopped.")
+            async with open_offers(place.layout.base, nodes, model) as offers:
+                chats = Chats(offers)
+                app = build_app(queries, chats, hosts=hosts, token=token)
+                _say_what(ui, address_of(listener), list(chats.offers), nodes, guarded=token is not None)
+                try:
+                    await stopper.drive(serve(app, listener, *([queries] if queries is not None else []), chats))
+                except Stopped:
+                    ui.say("Stopped.")
+                _say_how_to_go_on(ui, place, chats.cut_off)
             ui.stopped_said = True
         return INTERRUPTED
 
     return run_async(body)
+
+
+def _topology(path: Path | None) -> Topology | None:
+    """Return the ensemble's nodes; None where none are configured.
+
+    Raises:
+        ConfigError: the settings or the topology are faulty.
+    """
+    return load_topology(path) if path is not None or load_settings().ensemble else None
+
+
+def _queries(topology: Topology | None, place: Place) -> Queries | None:
+    """Return the queries of a topology, with what was learnt of its nodes; None without one."""
+    from matrioska.web.queries import Queries
+
+    if topology is None:
+        return None
+    book = FitnessBook(place.layout.fitness, priors_of(topology))
+    return Queries(Ensemble(topology, find=find_member, fitness=book, embedder=embedder_of()))
+
+
+def _say_what(ui: Ui, address: str, models: Sequence[str], topology: Topology | None, *, guarded: bool) -> None:
+    """Say where the service is, what it offers, how a chat client is pointed at it, and what it cannot do yet."""
+    voters = count(len(topology.nodes), "node") if topology is not None else "no ensemble yet"
+    rows = [
+        ("models", listed(models)),
+        ("chat", f"base URL {address}/v1"),
+        ("API key", f"the token in {TOKEN_VARIABLE}" if guarded else "any text will do"),
+        ("programs", f"POST /query ({voters}) · GET /health, /openapi.json"),
+    ]
+    ui.say(("🪆 ", ""), "Matrioska at ", (address, "bold"), soft_wrap=True)
+    for name, value in rows:
+        ui.say((f"   {name:<10}", "dim"), value, soft_wrap=True)
+    if not any(model.startswith("matrioska-") for model in models):
+        ui.say(("   ! ", "yellow"), "Questions need a model that answers: --model lmstudio:NAME, or in the settings.")
+    ui.say(("   Ctrl-C ends it.", "dim"))
+
+
+def _say_how_to_go_on(ui: Ui, place: Place, threads: Sequence[str]) -> None:
+    """Name the commands that go on with what the end cut off."""
+    if not threads:
+        return
+    ui.say(f"{count(len(threads), 'answer')} cut off; what was done is saved. Go on with:")
+    ui.suggest([place.command("resume", thread) for thread in threads[:_MOST_TOLD]])
+    if len(threads) > _MOST_TOLD:
+        ui.say(f"  and {len(threads) - _MOST_TOLD} more: {place.command('threads')}")
 
 
 def _check_installed() -> None:

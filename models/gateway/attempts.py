@@ -38,6 +38,8 @@ from matrioska.state.errors import (
 from matrioska.state.forms import AnswerForm
 from matrioska.state.results import Usage
 
+# Fields of a member that say how it is asked: none holds an address or a key, as ``options`` may.
+_ASKED_WITH = {"temperature", "max_tokens", "seed", "structured"}
 #: Pauses between attempts, when the server does not ask for one: exponential with full jitter.
 _pauses = wait_random_exponential(multiplier=0.5, max=20.0)
 
@@ -49,6 +51,8 @@ class Tally:
     usage: Usage = field(default_factory=Usage)
     model: str = ""
     """Whom it went to last."""
+    parameters: dict[str, Any] = field(default_factory=dict)
+    """How that one was asked; see `CallRecord`."""
 
     def add(self, line: Line, messages: Sequence[BaseMessage], collected: Collected) -> None:
         """Count an attempt that ended, however."""
@@ -85,7 +89,7 @@ async def call(line: Line, messages: Sequence[BaseMessage], form: AnswerForm, ta
     Raises:
         ModelError: no answer came.
     """
-    tally.model = line.label
+    tally.model, tally.parameters = line.label, line.member.model_dump(include=_ASKED_WITH, exclude_defaults=True)
     if wait := line.breaker.wait:
         raise _left_alone(line, wait)
     async with line.limits.slot():

@@ -15,7 +15,7 @@ from matrioska.models.gateway.prices import price_known
 from matrioska.models.gateway.stream import Collected
 from matrioska.models.gateway.tokens import estimate
 from matrioska.models.meter import CallRecord, current_meter
-from matrioska.models.recorder import current_recorder, current_voice
+from matrioska.models.recorder import take_down
 from matrioska.models.structured import answer_text
 from matrioska.state.errors import ConfigError, ModelAuthError, ModelError, ModelLoadError
 from matrioska.state.forms import TEXT, AnswerForm
@@ -94,11 +94,19 @@ class Client:
             collected = await self._answer(messages, form, tally)
         except BaseException as error:
             tally.usage.seconds = round(time.perf_counter() - began, 6)
-            _record(CallRecord(tally.model, tally.usage, str(getattr(error, "code", "stopped")), tuple(messages)))
+            take_down(
+                CallRecord(
+                    tally.model,
+                    tally.usage,
+                    str(getattr(error, "code", "stopped")),
+                    tuple(messages),
+                    parameters=tally.parameters,
+                )
+            )
             raise
         tally.usage.seconds = round(time.perf_counter() - began, 6)
         reply = _reply(collected, tally)
-        _record(CallRecord(reply.model, reply.usage, "", tuple(messages), reply.text, reply.fault))
+        take_down(CallRecord(reply.model, reply.usage, "", tuple(messages), reply.text, reply.fault, tally.parameters))
         return reply
 
     async def _answer(self, messages: Sequence[BaseMessage], form: AnswerForm, tally: Tally) -> Collected:
@@ -166,12 +174,6 @@ def client_of(model: BaseChatModel) -> Client:
     """Return a client of a chat model that a caller made. It has no bounds that outlive it."""
     name = f"object:{getattr(model, 'model_name', None) or type(model).__name__}"
     return Client(Member(model=name), model)
-
-
-def _record(call: CallRecord) -> None:
-    """Count a call that has ended, and write it down."""
-    current_meter().record(call)
-    current_recorder().call(call, current_voice())
 
 
 def _joined(failures: list[ModelError]) -> ModelError:

@@ -119,4 +119,4 @@ def test_an_unknown_worker_fails_its_module_only(start: Start) -> None:
     assert driven.run("Do it.")["status"] == "partial"
     error = driven.results()["a"]["error"]
     assert error["code"] == "bad_config"
-    assert "asks, chat" in error["next_step"]
+    assert "asks, cascade, chat" in error["next_step"]

@@ -18,6 +18,7 @@ from langgraph_sdk import get_client
 from langgraph_sdk.client import LangGraphClient
 
 from tests.protocols import ModelServer, openai_app, serving
+from tests.trees import mind_named, mind_says
 from tests.voters import knows
 
 ROOT = Path(__file__).parent.parent.parent
@@ -53,16 +54,25 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     }
     command = [str(Path(sys.executable).with_name("langgraph")), "dev", "--config", str(ROOT / "langgraph.json")]
     command += ["--port", str(port), "--no-browser", "--no-reload", "--n-jobs-per-worker", "4"]
-    with serving(openai_app, ModelServer(lambda stage, module, prompt: knows(prompt))) as models:
+    with serving(openai_app, ModelServer(_says)) as models:
         _configure(folder, models.url)
         yield from _served(command, environment, folder, Server(f"http://127.0.0.1:{port}", base, log))
 
 
+def _says(stage: str, module: str, prompt: str) -> str:
+    """Answer as a mind, or what capital is asked for."""
+    return mind_says(stage, module, prompt) if mind_named(prompt) else knows(prompt)
+
+
 def _configure(folder: Path, url: str) -> None:
-    """Describe an ensemble of two nodes to the server."""
+    """Describe an ensemble of two nodes and a cascade of two minds to the server."""
     nodes = [f'[[ensemble.nodes]]\nid = "n{n}"\nmodel_a = "small"\nmodel_b = "small"\n' for n in (1, 2)]
     member = f'[members.small]\nmodel = "openai:m@{url}/v1"\n'
-    (folder / "matrioska.toml").write_text("\n".join([member, *nodes]))
+    minds = [
+        '[[cascade.minds]]\nid = "top"\nmodel = "small"\n',
+        '[[cascade.minds]]\nid = "leaf"\nparent = "top"\nmodel = "small"\n',
+    ]
+    (folder / "matrioska.toml").write_text("\n".join([member, *nodes, *minds]))
 
 
 def _served(command: list[str], environment: dict[str, str], folder: Path, server: Server) -> Iterator[Server]:

@@ -14,6 +14,7 @@ from langgraph_sdk.client import LangGraphClient
 
 from matrioska.store.studio import studio_thread_id
 from tests.studio.conftest import ROOT, Server
+from tests.trees import knows
 from tests.voters import CHAINED
 
 TASK = "Create a library management system with dashboard"
@@ -176,6 +177,23 @@ async def test_the_ensemble_answers_here(client: LangGraphClient) -> None:
     state = await client.threads.get_state(thread)
     assert state["next"] == []
     assert [found["answer"] for found in state["values"]["chunks"]] == ["Paris", "2 million"]
+
+
+async def test_the_cascade_answers_here(client: LangGraphClient) -> None:
+    (assistant,) = await client.assistants.search(graph_id="cascade")
+    schemas = await client.assistants.get_schemas(assistant["assistant_id"])
+    assert list(schemas["input_schema"]["properties"]) == ["question"]
+    thread = (await client.threads.create())["thread_id"]
+    asked = {"question": "What does each of you know?"}
+    events = [
+        part.data
+        async for part in client.runs.stream(thread, "cascade", input=asked, stream_mode=["custom", "values"])
+        if part.event == "custom"
+    ]
+    assert (events[0]["type"], events[-1]["type"]) == ("minds", "done")
+    state = await client.threads.get_state(thread)
+    assert state["next"] == []
+    assert knows(state["values"]["answer"], "top", "leaf")
 
 
 async def test_no_blocking_call_was_reported(server: Server, client: LangGraphClient) -> None:

@@ -217,11 +217,12 @@ def test_answers_and_topology_show_no_place_of_this_machine(client: Client) -> N
         return found
 
     from matrioska.web.app import build_app
+    from matrioska.web.chat.chats import Chats
     from matrioska.web.queries import Queries
     from matrioska.workers.ensemble.run import Ensemble
 
     topology = voters.topology(synthesizer="gguf:/secret/place/big.gguf")
-    app = build_app(Queries(Ensemble(topology, find=find)))
+    app = build_app(Queries(Ensemble(topology, find=find)), Chats([]))
     with TestClient(app, base_url="http://localhost") as opened:
         answer = opened.post("/query", json={"query": "What is the capital of France?"})
         shown = opened.get("/topology")
@@ -270,7 +271,7 @@ def test_reasons_without_places_stay_as_they_are(reason: str) -> None:
 def test_a_body_that_does_not_arrive_is_given_up(
     served: Callable[..., tuple[str, Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(queries, "BODY_TIME", 0.05)
+    monkeypatch.setattr("matrioska.web.body.BODY_TIME", 0.05)
     told = _told(served, b"POST /query HTTP/1.1\r\nContent-Type: application/json\r\nContent-Length: 9\r\n%s\r\n{")
     assert b" 408 " in told.partition(b"\r\n")[0]
     assert b'"too_slow"' in told

@@ -1,4 +1,4 @@
-"""A node that is asked about a chunk: within its time, and with its calls counted."""
+"""A node that is asked about a chunk: within its time, with its calls counted, and on record."""
 
 from __future__ import annotations
 
@@ -10,9 +10,12 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field
 
 from matrioska.models.meter import CallRecord, Meter, current_meter, metered
+from matrioska.models.recorder import current_recorder, voiced
 from matrioska.state.ensemble import Chunk, NodeVote
 from matrioska.workers.ensemble.node import Node
 
+#: Who counts votes, in the journal.
+ASSEMBLY = "assembly"
 #: What the gateway says of a call that was cancelled.
 _CUT_OFF = "stopped"
 
@@ -51,13 +54,23 @@ class Asked:
         self._began = time.perf_counter()
         self._begun = 0
         self._ended = 0
+        self._message = current_recorder().note(
+            "delegation",
+            assignment.chunk.text,
+            source="router",
+            destination=node.spec.id,
+            key=f"{assignment.chunk.number}/{node.spec.id}",
+            status="open",
+            details={"kind": assignment.kind, "fitness": fitness},
+        )
 
     async def vote(self) -> NodeVote:
         """Return the node's vote; a failed one when its time is over."""
         found = self.assignment
         try:
             async with asyncio.timeout(self.seconds) as limit:
-                with metered(_Counting(current_meter(), self)):
+                voice = voiced("response", self.node.spec.id, ASSEMBLY, self._message)
+                with metered(_Counting(current_meter(), self)), voice:
                     return await self.node.vote(found.chunk, self.context, found.kind, self.fitness)
         except TimeoutError:
             if not limit.expired():
@@ -67,6 +80,21 @@ class Asked:
     def cancelled(self) -> NodeVote:
         """Return the vote of a node that was cancelled, since it could change nothing. Calls cut off are saved ones."""
         return self._nothing("cancelled", self._ended)
+
+    def closes(self, vote: NodeVote) -> None:
+        """Write down what came of asking."""
+        said, failed = current_recorder(), vote.how == "failed"
+        said.close(self._message, "failed" if failed else "done")
+        said.note(
+            "error" if failed else "response" if vote.answer else "status",
+            vote.answer or vote.error or "It was not waited for: its vote could not change anything.",
+            source=vote.node,
+            destination=ASSEMBLY,
+            parent=self._message,
+            key=f"{vote.chunk}/{vote.node}/vote",
+            status="failed" if failed else "done",
+            details=vote.model_dump(mode="json", include={"how", "confidence", "weight", "seconds", "calls"}),
+        )
 
     def begins(self) -> None:
         """Take in that a call begins."""

@@ -27,6 +27,7 @@ from langchain_core.messages import BaseMessage
 from matrioska.models.gateway import Client, Reply, client_for
 from matrioska.models.meter import CallRecord, Meter, current_meter, metered
 from matrioska.models.providers import shown_address
+from matrioska.models.recorder import current_voice, voiced
 from matrioska.prompts.render import render
 from matrioska.state.answers import parse_json_object, refusal
 from matrioska.state.ensemble import Chunk, ModelAnswer, NodeSpec, NodeVote
@@ -192,7 +193,7 @@ class Node:
 
     async def _both(self, messages: Sequence[BaseMessage], began: float) -> list[ModelAnswer]:
         """Return what A and B answer, side by side."""
-        tasks = [asyncio.ensure_future(_answer(client, messages)) for client in (self.a, self.b)]
+        tasks = [asyncio.ensure_future(_answer(client, messages, self.spec.id)) for client in (self.a, self.b)]
         try:
             done, waiting = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             answered = any(not task.cancelled() and not task.exception() and task.result().text for task in done)
@@ -220,7 +221,7 @@ class Node:
         """Return what becomes of two answers that differ. What is said on the way is added to them."""
         a, b = answers[0].text, answers[1].text
         if self.tie_break is not None:
-            third = await _answer(self.tie_break, messages)
+            third = await _answer(self.tie_break, messages, self.spec.id)
             answers.append(third)
             near_a, near_b = [
                 await self._meaning.similarity(third.text, text) if third.text else 0.0 for text in (a, b)
@@ -229,7 +230,8 @@ class Node:
                 side = a if near_a >= near_b else b
                 return _Decision(side, TIE_BREAK * (1 + max(near_a, near_b)) / 2, "tie_break")
         ours, theirs = await _together(
-            _criticise(self.a, chunk, context, a, b), _criticise(self.b, chunk, context, b, a)
+            _criticise(self.a, self.spec.id, chunk, context, a, b),
+            _criticise(self.b, self.spec.id, chunk, context, b, a),
         )
         for client, critique in ((self.a, ours), (self.b, theirs)):
             if critique.answer not in (a, b):
@@ -279,12 +281,13 @@ def as_client(found: Member | Client) -> Client:
     return found if isinstance(found, Client) else client_for(found, find_fallbacks(found).__getitem__)
 
 
-async def _answer(client: Client, messages: Sequence[BaseMessage]) -> ModelAnswer:
-    """Ask a model; an answer of no use is none, and says why."""
+async def _answer(client: Client, messages: Sequence[BaseMessage], node: str) -> ModelAnswer:
+    """Ask a model for its node; an answer of no use is none, and says why."""
     began = time.monotonic()
     said = ModelAnswer(model=shown_address(client.member.model))
     try:
-        reply = await client.ask(messages, TEXT)
+        with voiced("response", said.model, node, current_voice().parent):
+            reply = await client.ask(messages, TEXT)
     except (ModelError, ConfigError) as error:
         said.error = shown_address(error.message)[:_REASON]
     else:
@@ -313,14 +316,15 @@ def _late(client: Client, began: float) -> ModelAnswer:
     )
 
 
-async def _criticise(client: Client, chunk: Chunk, context: str, mine: str, other: str) -> _Critique:
+async def _criticise(client: Client, node: str, chunk: Chunk, context: str, mine: str, other: str) -> _Critique:
     """Return what a model makes of the other's answer. Where it says nothing of use, its own answer stands."""
     stands = _Critique(mine, _UNGRADED)
     messages = await asyncio.to_thread(
         render, "ensemble_critique", question=chunk.text, context=context, mine=mine, other=other
     )
     try:
-        reply = await client.ask(messages, _CRITIQUE)
+        with voiced("critique", shown_address(client.member.model), node, current_voice().parent):
+            reply = await client.ask(messages, _CRITIQUE)
         said = parse_json_object(reply.text) if not reply.fault else {}
     except (ModelError, ConfigError, AnswerError):
         return stands

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any
 
+from matrioska.models.recorder import current_recorder
 from matrioska.state.ensemble import (
     MAX_QUERY,
     Chunk,
@@ -27,7 +28,7 @@ from matrioska.state.given import check_words
 from matrioska.store.fitness import FitnessBook
 from matrioska.store.settings import find_member
 from matrioska.workers.ensemble.agreement import Embeds, Meaning, groups
-from matrioska.workers.ensemble.asked import Asked, Assignment, vote_event
+from matrioska.workers.ensemble.asked import ASSEMBLY, Asked, Assignment, vote_event
 from matrioska.workers.ensemble.assembly import Ballot
 from matrioska.workers.ensemble.decompose import decompose
 from matrioska.workers.ensemble.kinds import kind_of
@@ -191,7 +192,17 @@ class Ensemble:
         # What nobody answered is asked again by a resumed query, and that is new evidence.
         await learn(self._fitness, ballot.rewards(), once=assignment.ticket if result.answer else None)
         decided = result.model_dump(mode="json", exclude={"chunk", "votes"})
-        tell({"type": "decided", "chunk": assignment.chunk.number, **decided})
+        number = assignment.chunk.number
+        current_recorder().note(
+            "status",
+            result.answer or result.error,
+            source=ASSEMBLY,
+            destination="ensemble",
+            key=f"{number}/decided",
+            status="done" if result.answer else "failed",
+            details={name: decided[name] for name in ("confidence", "nodes", "early", "saved_calls")},
+        )
+        tell({"type": "decided", "chunk": number, **decided})
         return result
 
     def _ballot(self, assignment: Assignment) -> Ballot:
@@ -212,14 +223,12 @@ class Ensemble:
                 done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
                 # In the order of asking, so that votes that come together are counted alike each time.
                 for task in (one for one in asked if one in done):
-                    await ballot.add(task.result())
-                    tell(vote_event(task.result()))
+                    await _take_in(task.result(), asked[task], ballot, tell)
         finally:
             await ended(asked)
         for task in (one for one in asked if one in pending):
             vote = asked[task].cancelled() if task.cancelled() else task.result()
-            await ballot.add(vote)
-            tell(vote_event(vote))
+            await _take_in(vote, asked[task], ballot, tell)
         return bool(pending)
 
     async def join(self, query: str, results: Sequence[ChunkResult], tell: OnEvent = _unheard) -> EnsembleAnswer:
@@ -240,6 +249,13 @@ class Ensemble:
             synthesized_by=joined.by,
             missing=[result.chunk.number for result in results if not result.answer],
         )
+
+
+async def _take_in(vote: NodeVote, asked: Asked, ballot: Ballot, tell: OnEvent) -> None:
+    """Count a vote, and let everybody know of it."""
+    await ballot.add(vote)
+    asked.closes(vote)
+    tell(vote_event(vote))
 
 
 def context_of(before: Sequence[ChunkResult]) -> str:

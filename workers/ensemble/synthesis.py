@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 
 from matrioska.models.embedded.understanding.language import detect_language
 from matrioska.models.gateway import Client, Reply
+from matrioska.models.providers import shown_address
+from matrioska.models.recorder import voiced
 from matrioska.prompts.render import render
 from matrioska.state.answers import refusal
 from matrioska.state.ensemble import ChunkResult
@@ -58,7 +60,8 @@ async def synthesise(query: str, results: Sequence[ChunkResult], client: Client 
             render, "ensemble_synthesis", query=query, parts=[_part(result) for result in results], complaint=complaint
         )
         try:
-            reply = await client.ask(messages)
+            with voiced("iteration" if complaint else "synthesis", shown_address(client.member.model), "ensemble"):
+                reply = await client.ask(messages)
         except (ModelError, ConfigError) as error:
             complaint = error.message
             break

@@ -13,7 +13,8 @@ from dataclasses import dataclass, replace
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from matrioska.models.gateway import Reply
+from matrioska.models.gateway import Client, Reply
+from matrioska.models.recorder import current_voice, voiced
 from matrioska.state.ensemble import NodeId, Topology
 from matrioska.state.errors import ConfigError, ModelError
 from matrioska.state.fitness import Reward
@@ -132,7 +133,7 @@ async def _asked(
         BaseException: whatever is no fault of a model: what the meter in force stops the run with.
     """
     asked = [(node.spec.id, client) for node in nodes for client in (node.a, node.b)]
-    calls = (client.ask(job.messages, job.form) for _, client in asked)
+    calls = (_answer(job, node, client) for node, client in asked)
     candidates, errors = list[_Candidate](), list[ModelError | ConfigError]()
     # All have ended before any error counts: they are paid for.
     for (node, _), reply in zip(asked, await asyncio.gather(*calls, return_exceptions=True), strict=True):
@@ -143,6 +144,11 @@ async def _asked(
         else:
             candidates.append(_Candidate(node, reply, _complaints(job, reply), log_odds(fitness[node], _HALF)))
     return candidates, errors
+
+
+async def _answer(job: Job, node: str, client: Client) -> Reply:
+    with voiced("response", node, job.spec.id, current_voice().parent):
+        return await client.ask(job.messages, job.form)
 
 
 def _complaints(job: Job, reply: Reply) -> tuple[str, ...]:

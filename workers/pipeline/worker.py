@@ -8,6 +8,7 @@ used is named there with its ``error``; the module fails when all of them are su
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from collections.abc import Mapping
 from pathlib import PurePosixPath
@@ -19,6 +20,7 @@ from matrioska.models.local.loading import ModelKey
 from matrioska.models.local.pipelines import LoadedPipeline, PipelineKey, pipeline_key
 from matrioska.models.local.residency import local_models
 from matrioska.models.meter import CallRecord, current_meter
+from matrioska.models.recorder import take_down
 from matrioska.models.registry import parse_name
 from matrioska.state.errors import ConfigError, MatrioskaError, ModelError
 from matrioska.state.members import Member
@@ -116,7 +118,9 @@ async def _run_all(
             # One thread a file, so that a run that is stopped waits for one file at the most.
             found = await asyncio.to_thread(_run, loaded, file, parameters, folder)
         usage = Usage(calls=1, seconds=round(time.perf_counter() - began, 6))
-        current_meter().record(CallRecord(model, usage, ModelError.code if "error" in found else ""))
+        fault = str(found.get("error", ""))
+        said = json.dumps(found, ensure_ascii=False)
+        take_down(CallRecord(model, usage, ModelError.code if fault else "", text=said))
         spent += usage
         results[file.ref.path] = found
     return results, spent

@@ -18,9 +18,12 @@ from matrioska.cli import machine
 from matrioska.cli.init import SETTINGS_TEXT
 from matrioska.cli.machine import Gpu, Machine
 from matrioska.models.registry import check_member, make_model
+from matrioska.state.cascade import MindTree
 from matrioska.state.context import ROLES, RunOptions
 from matrioska.state.ensemble import Topology
 from matrioska.state.members import Member
+from matrioska.store.journal import Asked, open_journal
+from matrioska.store.layout import Layout
 from matrioska.store.settings import Settings, load_members, resolve_options
 from matrioska.workers.ensemble.topology import load_topology
 from tests.protocols import ModelServer, ollama_app, openai_app, serving
@@ -314,6 +317,8 @@ def test_the_settings_file_holds_every_setting_with_its_default() -> None:
     fields = {field for table in told.pop("members").values() for field in table}
     assert fields == set(Member.model_fields)
     assert set(told.pop("ensemble")) == set(Topology.model_fields)
+    assert set(told.pop("cascade")) == set(MindTree.model_fields)
+    assert told.pop("journal").startswith("postgresql://")
     defaults = RunOptions().model_dump()
     for name, value in told.items():
         # Some have no fixed default: the file shows an example and says so.
@@ -358,3 +363,78 @@ def test_init_where_nothing_can_be_written(cli, tmp_path: Path, monkeypatch: pyt
     ended = cli("init")
     assert ended.code == 1
     assert "Cannot write to" in ended.err
+
+
+def test_the_journal_is_told(cli, tmp_path: Path) -> None:
+    assert _checks(cli)["journal"]["state"] == "optional"
+    assert not Layout.at(tmp_path).journal.exists()
+    Layout.at(tmp_path).prepare()
+    journal = open_journal(tmp_path)
+    with journal.scope("c", "s", graph="cascade", turn="t", root=Asked("Why?")) as scope:
+        scope.note("response", "So.")
+    found = _checks(cli)["journal"]
+    assert found["state"] == "ok"
+    assert f"{Layout.at(tmp_path).journal}: 1 conversation, " in found["detail"]
+    journal.close()
+
+
+def test_what_the_journal_has_not_taken_is_told(cli, tmp_path: Path) -> None:
+    place = Layout.at(tmp_path).prepare().journal
+    place.write_bytes(b"no database at all" * 100)
+    journal = open_journal(tmp_path)
+    with journal.scope("c", "s", graph="cascade", turn="t", root=Asked("Why?")) as scope:
+        scope.note("response", "So.")
+    journal.close()
+    found = [check for check in cli("doctor", "--json").json["checks"] if check["name"] == "journal"]
+    assert [check["state"] for check in found] == ["missing", "warning"]
+    assert "of messages wait in" in found[1]["detail"]
+    assert all(check["next_step"] for check in found)
+
+
+def test_no_password_of_the_journal_is_told(cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MATRIOSKA_JOURNAL", "postgresql://me:a-secret-of-mine@127.0.0.1:9/journal")
+    ended = cli("doctor", "--json")
+    (found,) = [check for check in ended.json["checks"] if check["name"] == "journal"]
+    assert found["state"] == "missing"
+    assert found["next_step"]
+    assert "a-secret" not in ended.out + ended.err
+
+
+@pytest.mark.parametrize(
+    ("environment", "name", "state", "says"),
+    [
+        ({"MATRIOSKA_JOURNAL": "off"}, "journal", "optional", "off"),
+        ({}, "OpenTelemetry", "optional", "off"),
+        (
+            {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://u:a-secret@127.0.0.1:9"},
+            "OpenTelemetry",
+            "ok",
+            "traces by otlp to http://127.0.0.1:9, without prompts",
+        ),
+        ({}, "LangSmith", "optional", "off"),
+    ],
+)
+def test_where_things_are_reported(
+    cli, monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], name: str, state: str, says: str
+) -> None:
+    for variable, value in environment.items():
+        monkeypatch.setenv(variable, value)
+    found = _checks(cli)[name]
+    assert (found["state"], says in found["detail"]) == (state, True)
+    assert "a-secret" not in str(found)
+
+
+def test_a_missing_exporter_is_told(cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:9")
+    monkeypatch.setattr("matrioska.cli.doctor_records.is_installed", lambda module: False)
+    found = _checks(cli)["OpenTelemetry"]
+    assert (found["state"], found["next_step"]) == ("missing", "pip install 'matrioska[telemetry]'")
+
+
+def test_langsmith_is_told_with_what_it_gets(spawn) -> None:
+    variables = {"LANGSMITH_TRACING": "true", "LANGSMITH_ENDPOINT": "http://127.0.0.1:9", "LANGSMITH_PROJECT": "dolls"}
+    ended = spawn("doctor", "--json", **variables).end()
+    (found,) = [check for check in ended.json["checks"] if check["name"] == "LangSmith"]
+    assert found["state"] == "warning"
+    assert "http://127.0.0.1:9, project dolls, with prompts and answers" in found["detail"]
+    assert "LANGSMITH_API_KEY" in found["next_step"]

@@ -13,7 +13,7 @@ from matrioska.cli.reference import reference
 from tests.matrioska.cli.conftest import ROOT, environment
 
 COMMANDS = (
-    "run", "ask", "serve", "fitness", "threads", "show", "context", "history", "resume", "fork", "redo", "export",
+    "run", "ask", "serve", "fitness", "threads", "show", "context", "journal", "history", "resume", "fork", "redo", "export",
     "doctor", "init",
 )  # fmt: skip
 
@@ -39,11 +39,12 @@ def test_the_readme_names_no_command_that_is_not_there() -> None:
     assert named <= set(COMMANDS)
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["run", "--help"], ["--version"]])
+@pytest.mark.parametrize("arguments", [["--help"], ["run", "--help"], ["journal", "--help"], ["--version"]])
 def test_help_is_cheap_and_imports_nothing_heavy(arguments: list[str]) -> None:
     code = (
         "import sys; from matrioska.cli.main import main; code = main(sys.argv[1:]);"
-        "heavy = {'torch', 'transformers', 'langgraph', 'langchain_core'} & set(sys.modules);"
+        "heavy = {'torch', 'transformers', 'langgraph', 'langchain_core', 'sqlalchemy', 'opentelemetry', 'langsmith'};"
+        "heavy &= set(sys.modules);"
         "sys.exit(repr(heavy) if heavy else code)"
     )
     before = resource.getrusage(resource.RUSAGE_CHILDREN)

@@ -1,0 +1,268 @@
+"""A conversation on the screen: its tree of messages, what each took, and who spent what."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from matrioska.cli.journal_tree import Branch
+from matrioska.cli.text import count, duration, line, local_time, plain
+from matrioska.state.journal import Conversation, Message, Metric
+
+if TYPE_CHECKING:
+    from matrioska.store.journal.reader import PartyMetrics
+
+#: Columns for a name of who speaks.
+_PARTY = 24
+#: Narrowest column of titles that is still shown.
+_SHORTEST_TITLE = 9
+_MARKS = {"open": ("◌", "bold yellow"), "failed": ("✗", "bold red"), "done": (" ", "")}
+_STYLES = {
+    "query": "bold",
+    "delegation": "cyan",
+    "synthesis": "green",
+    "critique": "yellow",
+    "error": "bold red",
+    "status": "dim",
+    "control": "magenta",
+}
+_STATUS = {"open": "yellow", "failed": "red", "done": "green"}
+# Columns of a level: whether another branch of it follows, the branch's own one, and a level that is passed by.
+_GUIDES = {True: "├ ", False: "└ "}
+_PASSED = {True: "│ ", False: "  "}
+_ASCII = str.maketrans("├└│…→◌✗⋯", "|`|~>o!~")
+#: Columns of the tree's guides, as a part of the screen, before levels are left out.
+_DEEPEST = 3
+
+
+@dataclass
+class Spent:
+    """What some calls took."""
+
+    calls: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    seconds: float = 0.0
+    cost: float = 0.0
+
+    @property
+    def tokens(self) -> int:
+        """Tokens of prompts and answers."""
+        return self.input_tokens + self.output_tokens
+
+    def add(self, metric: Metric) -> None:
+        """Count a call."""
+        self.calls += 1
+        self.input_tokens += metric.input_tokens
+        self.output_tokens += metric.output_tokens
+        self.seconds += metric.seconds
+        self.cost += metric.cost
+
+
+def spent(messages: Iterable[Message]) -> Spent:
+    """Return what messages took together."""
+    total = Spent()
+    for message in messages:
+        for metric in message.metrics:
+            total.add(metric)
+    return total
+
+
+def conversations_table(found: Sequence[Conversation], width: int) -> Table:
+    """Return the table of conversations, on lines of at most ``width`` columns: the title gives way."""
+    table = _table("conversation", "graph", "status", "messages", "tokens", "changed")
+    # An id is copied: where it has no room, it goes on below.
+    table.columns[0].no_wrap, table.columns[0].overflow = False, "fold"
+    rows = [
+        (
+            line(each.id, 200),
+            line(each.graph, 12),
+            each.status,
+            f"{each.messages:,}",
+            f"{each.tokens:,}",
+            clock(each.updated)[:16],
+        )
+        for each in found
+    ]
+    heads = [len(str(column.header)) for column in table.columns]
+    room = width - sum(max(head, *(len(row[place]) for row in rows)) + 2 for place, head in enumerate(heads))
+    if room >= _SHORTEST_TITLE:
+        table.add_column("title", no_wrap=True, style="dim")
+    for row, each in zip(rows, found, strict=True):
+        title = [line(each.title, room)] if room >= _SHORTEST_TITLE else []
+        table.add_row(*row[:2], Text(row[2], _STATUS.get(row[2], "")), *row[3:], *title)
+    return table
+
+
+def show_head(out: Console, conversation: Conversation) -> None:
+    """Show what a conversation is."""
+    state = (conversation.status, _STATUS.get(conversation.status, ""))
+    out.print(Text.assemble((line(conversation.id, 200), "bold"), f"  {line(conversation.graph, 40)}  ", state))
+    if conversation.title:
+        out.print(Text(line(conversation.title, 400), "dim"))
+    out.print()
+
+
+def show_branches(out: Console, branches: Sequence[Branch], *, full: bool = False, prompts: bool = False) -> None:
+    """Show lines of the tree.
+
+    Args:
+        out: where to; lines are at most as wide as it is.
+        branches: the lines.
+        full: whether the whole text stands below each.
+        prompts: whether what the speaker was given stands below each.
+    """
+    figures = [("time", "tokens"), *(_figures(branch.message) for branch in branches)]
+    widths = tuple(max(map(len, column)) + 2 for column in zip(*figures, strict=True))
+    digits = max([3, *(len(str(branch.message.number)) for branch in branches)])
+    out.print(_row(Text(f"{'no':>{digits}}   message", "dim"), figures[0], widths, out))
+    for branch, told in zip(branches, figures[1:], strict=True):
+        out.print(_row(branch_text(branch, digits, out.width), told, widths, out))
+        indent = min(2 * branch.depth, out.width // _DEEPEST) + digits + 3
+        if prompts:
+            show_prompt(out, branch.message, indent)
+        if full and branch.message.content.strip():
+            out.print(Padding(Text(plain(branch.message.content.strip())), (0, 0, 1, indent)))
+
+
+def show_prompt(out: Console, message: Message, indent: int = 0) -> None:
+    """Show what a message's speaker was given, if a model spoke."""
+    given = message.context.get("prompt")
+    for part in given if isinstance(given, list) else ():
+        role, content = (part.get("role"), part.get("content")) if isinstance(part, dict) else ("", part)
+        said = Text.assemble((f"{line(role, 20)}: ", "dim bold"), (plain(content).strip(), "dim"))
+        out.print(Padding(said, (0, 0, 0, indent)))
+
+
+def branch_text(branch: Branch, digits: int, width: int) -> Text:
+    """Return a message's line of the tree, without its figures.
+
+    Args:
+        branch: the message, and where it stands.
+        digits: columns of its number.
+        width: columns of the screen.
+    """
+    message, mark = branch.message, _MARKS[branch.message.status]
+    says = Text.assemble((f"{message.number:>{digits}} ", "dim"), mark, " ", (_guides(branch, width), "dim"))
+    if branch.cut:
+        says.append(f"(+{branch.cut:,} below) ", "dim")
+    says.append_text(told(message, width))
+    if branch.aside:
+        says.stylize("dim")
+    return says
+
+
+def told(message: Message, width: int) -> Text:
+    """Return type, speaker, listener and first words of a message."""
+    return Text.assemble(
+        (f"{message.type} ", _STYLES.get(message.type, "")),
+        line(message.source, _PARTY),
+        (" → ", "dim"),
+        line(message.destination, _PARTY),
+        # No more than fits is cleaned: a message may be as long as a book.
+        ("  " + line(message.content[: 4 * width], width), "dim"),
+    )
+
+
+def event_line(message: Message, depth: int, out: Console) -> Text:
+    """Return a message as one line of a log."""
+    seconds, tokens = _figures(message)
+    figures = " · ".join(filter(None, (seconds, tokens and f"{tokens} tokens")))
+    says = Text.assemble(
+        (clock(message.created)[11:] + " ", "dim"), f"{message.number:>4} ", _MARKS[message.status], " "
+    )
+    says.append("  " * min(depth, out.width // (2 * _DEEPEST)))
+    says.append_text(told(message, out.width))
+    if out.is_terminal:
+        says.truncate(out.width - len(figures) - 1, overflow="ellipsis")
+    says.append(f" {figures}", "dim")
+    return _shown(says, out)
+
+
+def totals(messages: Sequence[Message]) -> str:
+    """Return what a conversation took in all."""
+    took = spent(messages)
+    facts = [count(len(messages), "message"), count(took.calls, "call")]
+    facts += [f"{took.tokens:,} tokens ({took.input_tokens:,} in, {took.output_tokens:,} out)"] if took.tokens else []
+    facts += [f"${took.cost:,.4f}"] if took.cost else []
+    if messages:
+        facts.append(duration(max(each.updated for each in messages) - min(each.created for each in messages)))
+    for status in ("open", "failed"):
+        if some := sum(each.status == status for each in messages):
+            facts.append(f"{some:,} {status}")
+    return " · ".join(facts)
+
+
+def speakers_table(found: Iterable[PartyMetrics]) -> Table:
+    """Return the table of what each speaker spent, without those that called nobody."""
+    table = _table("speaker", "messages", "calls", "tokens in", "tokens out", "time", "cost", "errors")
+    for took in found:
+        if not took.calls:
+            continue
+        table.add_row(
+            line(took.source, _PARTY),
+            f"{took.messages:,}",
+            f"{took.calls:,}",
+            f"{took.input_tokens:,}",
+            f"{took.output_tokens:,}",
+            duration(took.seconds),
+            f"${took.cost:,.4f}" if took.cost else "–",
+            Text(f"{took.errors:,}", "bold red") if took.errors else Text("–"),
+        )
+    return table
+
+
+def clock(at: float) -> str:
+    """Return a time in this machine's zone; '?' for one that no year of ours has."""
+    try:
+        return local_time(datetime.fromtimestamp(at, UTC).isoformat())
+    except (OverflowError, ValueError, OSError):
+        return "?"
+
+
+def _figures(message: Message) -> tuple[str, str]:
+    """Return the seconds and tokens that a message took, '' where there are none."""
+    took = spent([message])
+    # What is no call takes the time until its answer was there.
+    seconds = took.seconds if message.metrics else message.updated - message.created
+    return duration(seconds) if seconds >= 0.05 else "", f"{took.tokens:,}" if took.tokens else ""
+
+
+def _guides(branch: Branch, width: int) -> str:
+    """Return what leads to a branch; of a very deep one, what is nearest."""
+    if not branch.guides:
+        return ""
+    levels = [*(_PASSED[follows] for follows in branch.guides[:-1]), _GUIDES[branch.guides[-1]]]
+    fitting = max(1, width // (2 * _DEEPEST))
+    left_out = len(levels) - fitting
+    return f"⋯{left_out} " + "".join(levels[left_out:]) if left_out > 0 else "".join(levels)
+
+
+def _row(says: Text, figures: Sequence[str], widths: Sequence[int], out: Console) -> Text:
+    """Return a line of the tree: what it says, cut to what its figures leave."""
+    says.truncate(out.width - sum(widths), overflow="ellipsis", pad=True)
+    says.append("".join(f"{figure:>{width}}" for figure, width in zip(figures, widths, strict=True)), "dim")
+    return _shown(says, out)
+
+
+def _shown(text: Text, out: Console) -> Text:
+    """Return a line in signs that the console has."""
+    if out.options.ascii_only:
+        text.plain = text.plain.translate(_ASCII)
+    return text
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
+    right: dict[str, Any] = {"justify": "right"}
+    for name in columns:
+        figure = name not in ("conversation", "graph", "status", "changed", "title", "speaker")
+        table.add_column(name, no_wrap=True, **(right if figure else {}))
+    return table

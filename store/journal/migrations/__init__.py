@@ -1,0 +1,1 @@
+"""How the journal's tables came about, one file a revision; run by `matrioska.store.journal.migrate`."""

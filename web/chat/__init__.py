@@ -1,0 +1,1 @@
+"""The door that speaks OpenAI's protocol, so that any chat client can talk to the whole of Matrioska."""

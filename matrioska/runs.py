@@ -12,8 +12,10 @@ from typing import Any
 
 from langgraph.errors import GraphDrained
 from langgraph.runtime import RunControl
-from langgraph.types import Command, Interrupt, StateSnapshot
+from langgraph.types import StateSnapshot
 
+from matrioska.answers import command_for, goes_on_by_itself, with_spec
+from matrioska.exports import export_of
 from matrioska.graph.build import build_graph
 from matrioska.graph.guard import GuardedGraph
 from matrioska.nodes.architect import check_task, is_new_task
@@ -22,10 +24,8 @@ from matrioska.nodes.common import mendable
 from matrioska.nodes.context.memory import local_repository
 from matrioska.nodes.recording import PERSON
 from matrioska.preflight import check_models
-from matrioska.reports import CheckpointSummary, RunReport, kind_of, report_of, summary_of
+from matrioska.reports import CheckpointSummary, RunReport, report_of, summary_of
 from matrioska.state.approval import Decision
-from matrioska.state.architecture import Architecture, ModuleSpec
-from matrioska.state.budget import Budget
 from matrioska.state.context import RunContext
 from matrioska.state.errors import StoreError, ThreadNotFoundError, UsageError
 from matrioska.state.ids import THREAD_ID
@@ -33,7 +33,8 @@ from matrioska.state.results import Finding, feedback_of
 from matrioska.store.artifacts import ArtifactStore
 from matrioska.store.assets import take_in_all
 from matrioska.store.checkpointer import Checkpointer, open_checkpointer
-from matrioska.store.delivery import write_archive
+from matrioska.store.exporters.base import Exported
+from matrioska.store.exporters.registry import check_exporter, export_with
 from matrioska.store.fork import fork_thread
 from matrioska.store.journal import Asked, open_journal
 from matrioska.store.layout import Layout
@@ -126,9 +127,9 @@ class Runs:
         self.check_models(snapshot.values.get("options"), context)
         pending = snapshot.interrupts
         if pending:
-            if decision is None and not _goes_on_by_itself(pending, context):
+            if decision is None and not goes_on_by_itself(pending, context):
                 return report_of(thread_id, snapshot)
-            return await self._drive(thread_id, _command(pending, decision), on_event, control, context)
+            return await self._drive(thread_id, command_for(pending, decision), on_event, control, context)
         if decision is not None:
             raise UsageError(
                 f"The run {thread_id!r} is not waiting for an answer.",
@@ -165,7 +166,7 @@ class Runs:
             raise UsageError(
                 f"The run {thread_id!r} has built nothing yet.", next_step=f"Go on with `matrioska resume {thread_id}`."
             )
-        edited = parse_plan(_with_spec(plan, module, spec or {}))
+        edited = parse_plan(with_spec(plan, module, spec or {}))
         self.check_models(snapshot.values.get("options"))
         update = {"architecture": edited.model_dump(mode="json"), "results": {module: None}}
         await self._send_back(snapshot, update)
@@ -300,28 +301,27 @@ class Runs:
         return [summary_of(snapshot) async for snapshot in self.graph.aget_state_history(config_of(thread_id))]
 
     async def export(self, thread_id: str, archive: Path) -> Path:
-        """Write a run's deliverable as a zip and return its path.
+        """Write a run's deliverable as a zip and return its path; see `export_to` for the errors."""
+        return (await self.export_to("zip", thread_id, archive)).path
+
+    async def export_to(self, exporter: str, thread_id: str, target: Path) -> Exported:
+        """Take a run's deliverable away.
+
+        Args:
+            exporter: name of the exporter: ``zip``, ``git``, or one of a plugin.
+            thread_id: the run.
+            target: file or folder to write.
 
         Raises:
             ThreadNotFoundError: no such run.
-            UsageError: it has no deliverable yet.
-            StoreError: the zip cannot be written.
+            UsageError: it has no deliverable yet, there is no such exporter, or ``target`` must not be touched.
+            StoreError: it cannot be written.
+            PluginError: a plugin's exporter failed.
         """
         report = await self.show(thread_id)
-        deliverable = report.deliverable
-        if deliverable is None or not deliverable.files:
-            raise UsageError(
-                f"The run {thread_id!r} has no deliverable yet.",
-                next_step=f"Go on with `matrioska resume {thread_id}`.",
-            )
-        write_archive(
-            archive,
-            deliverable.files,
-            ArtifactStore(self.layout.objects),
-            architecture=report.values["architecture"],
-            shared_state=report.values.get("shared_state") or {},
-        )
-        return archive
+        check_exporter(exporter)
+        export = export_of(report, ArtifactStore(self.layout.objects))
+        return await asyncio.to_thread(export_with, exporter, export, target)
 
     # -- helpers ---------------------------------------------------------------------------
 
@@ -360,48 +360,3 @@ async def open_runs(base_path: str | Path, context: RunContext | None = None) ->
         yield Runs(layout, saver, context)
     finally:
         saver.conn.close()
-
-
-def _goes_on_by_itself(pending: Sequence[Interrupt], context: RunContext) -> bool:
-    """Whether a waiting run needs no answer: who gives other limits is not asked again, and "auto" raises none."""
-    if _asks_for_budget(pending):
-        return any(getattr(context, name) is not None for name in Budget.model_fields)
-    return context.approval == "auto"
-
-
-def _asks_for_budget(pending: Sequence[Interrupt]) -> bool:
-    return any(kind_of(found) == "budget" for found in pending)
-
-
-def _command(pending: Sequence[Interrupt], decision: Any) -> Command[Any] | None:
-    """Return what a waiting run is driven with; None where other limits are the answer."""
-    if decision is None and _asks_for_budget(pending):
-        return None
-    answer = _as_answer(decision if decision is not None else Decision(type="approve"))
-    return Command(resume={found.id: answer for found in pending})
-
-
-def _as_answer(decision: Any) -> Any:
-    """Return a decision as plain JSON, an edited plan checked first so that a fault costs nothing."""
-    if not isinstance(decision, Decision):
-        return decision
-    if decision.type == "edit":
-        parse_plan(decision.plan or {})
-    return {"decisions": [{"type": decision.type, "message": decision.text, "args": decision.plan or {}}]}
-
-
-def _with_spec(plan: Architecture, module: str, changes: dict[str, Any]) -> dict[str, Any]:
-    """Return the plan with a module's spec changed, as JSON that is yet to be checked."""
-    if module not in {spec.id for spec in plan.modules}:
-        known = ", ".join(spec.id for spec in plan.modules)
-        raise UsageError(f"The plan has no module {module!r}.", next_step=f"Its modules are: {known}.")
-    if changes.get("id", module) != module:
-        raise UsageError("A redo cannot rename its module.", next_step="Leave the id as it is, or edit the plan.")
-    if unknown := sorted(set(changes) - set(ModuleSpec.model_fields)):
-        raise UsageError(
-            f"No module has the field {unknown[0]!r}.",
-            next_step=f"The fields are: {', '.join(ModuleSpec.model_fields)}.",
-        )
-    raw = plan.model_dump(mode="json")
-    raw["modules"] = [spec | changes if spec["id"] == module else spec for spec in raw["modules"]]
-    return raw

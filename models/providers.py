@@ -7,7 +7,11 @@ import os
 import re
 from dataclasses import dataclass
 from ipaddress import ip_address
+from typing import Any
 from urllib.parse import urlsplit
+
+from matrioska.hooks import hookimpl
+from matrioska.plugins import Kind
 
 #: Seconds in which a server must take the connection. All other waiting is the gateway's.
 CONNECT_TIMEOUT = 10.0
@@ -68,7 +72,7 @@ def _hosted(package: str, cls: str, *keys: str) -> Provider:
     return Provider(package.replace("-", "_"), cls, package, "", keys)
 
 
-_PROVIDERS: dict[str, Provider] = {
+_BUILT_IN: dict[str, Provider] = {
     "openai": Provider(
         "langchain_openai",
         "ChatOpenAI",
@@ -117,14 +121,32 @@ _PROVIDERS: dict[str, Provider] = {
 }
 
 
+class _BuiltIn:
+    """The providers that come with Matrioska."""
+
+    @hookimpl
+    def matrioska_models(self) -> dict[str, Provider]:
+        return _BUILT_IN
+
+
+def _fault(provider: Any) -> str:
+    if not isinstance(provider, Provider):
+        return "is no `matrioska.models.providers.Provider`"
+    return "" if provider.module and provider.package else "names no module or no package"
+
+
+# Two names stand for models that no provider serves: see `matrioska.models.registry.parse_name`.
+PROVIDERS = Kind[Provider]("matrioska_models", _BuiltIn(), _fault, reserved=(EMBEDDED, "object"))
+
+
 def providers() -> dict[str, Provider]:
-    """Return the known providers by name."""
-    return dict(_PROVIDERS)
+    """Return the known providers by name, those of plugins among them."""
+    return dict(PROVIDERS.all())
 
 
 def provider_of(name: str) -> Provider | None:
     """Return a provider by name, or the one that an installed package ``langchain_<name>`` makes; None without."""
-    if found := _PROVIDERS.get(name):
+    if found := PROVIDERS.get(name):
         return found
     module = f"langchain_{name.replace('-', '_')}"
     # The packages of LangChain's own core are no providers.
@@ -137,7 +159,7 @@ def provider_of(name: str) -> Provider | None:
 
 def own_address(name: str) -> str:
     """Return where a provider's models are, by the environment or its habit; '' when only its class knows."""
-    provider = _PROVIDERS.get(name)
+    provider = PROVIDERS.get(name)
     if name in ("huggingface", "gguf"):
         return ""
     variables = (f"{name.upper().replace('-', '_')}_BASE_URL", *(provider.address_names if provider else ()))

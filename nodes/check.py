@@ -7,8 +7,8 @@ from typing import Any
 from langgraph.runtime import Runtime
 
 from matrioska.models.recorder import current_recorder
-from matrioska.nodes.checks.contract import honour_complaints, value_complaints
-from matrioska.nodes.checks.syntax import syntax_complaint
+from matrioska.nodes.checks.contract import value_complaints
+from matrioska.nodes.checks.registry import Checked, module_complaints
 from matrioska.nodes.common import artifact_store, run_options
 from matrioska.nodes.jobs import load_job
 from matrioska.nodes.judge import own_values
@@ -49,7 +49,6 @@ def _judged(state: ModuleState, store: ArtifactStore) -> tuple[list[str], bool]:
 
 def _file_faults(state: ModuleState, job: Job, store: ArtifactStore) -> list[str]:
     files = store.sources(ArtifactRef.model_validate(ref) for ref in state.get("files") or [])
-    faults = [complaint for file in files for complaint in syntax_complaint(file)]
     values = state.get("values") or {}
     promised = {key: values[key] for key in job.wanted if key in values} | job.promised
-    return faults + honour_complaints(job.spec.id, promised, files)
+    return module_complaints(Checked(job.spec, files, promised))

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from matrioska.models.gateway import Reply
-from matrioska.nodes.checks.contract import honour_complaints, value_complaints
+from matrioska.nodes.checks.contract import value_complaints
 from matrioska.nodes.checks.files import file_complaints
-from matrioska.nodes.checks.syntax import syntax_complaint
+from matrioska.nodes.checks.registry import Checked, module_complaints
 from matrioska.nodes.claims import reached_path
 from matrioska.nodes.replies import complaint_about
 from matrioska.state.answers import parse_contract, parse_files, parse_json_object
@@ -52,8 +52,7 @@ class Judge:
         files = list(kept.values())
         faults = value_complaints(values, self.job.wanted) if self.job.wanted else []
         faults += file_complaints(files)
-        faults += [complaint for file in files for complaint in syntax_complaint(file)]
-        return faults + honour_complaints(module, self.job.promised or values or {}, files)
+        return faults + module_complaints(Checked(self.job.spec, files, self.job.promised or values or {}))
 
 
 def below_module(path: str, module_id: str) -> str:

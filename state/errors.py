@@ -375,3 +375,14 @@ class ThreadBusyError(StoreError):
             path=path,
             next_step="Wait for it to end, or stop it, and try again.",
         )
+
+
+class PluginError(MatrioskaError):
+    """What a plugin brought failed when it was used."""
+
+    code = "plugin"
+
+    def __init__(self, message: str, *, next_step: str = "") -> None:
+        super().__init__(
+            message, next_step=next_step or "Tell the plugin's authors: `matrioska plugins` names its package."
+        )

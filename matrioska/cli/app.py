@@ -362,14 +362,30 @@ def redo(
 @app.command()
 def export(
     thread: Thread,
-    zip_file: Annotated[Path, typer.Option("--zip", metavar="FILE", help="The zip to write.")],
+    zip_file: Annotated[Path | None, typer.Option("--zip", metavar="FILE", help="The zip to write.")] = None,
+    git: Annotated[
+        Path | None,
+        typer.Option("--git", metavar="DIR", help="The repository to write, or to add to: a commit for each module."),
+    ] = None,
+    to: Annotated[
+        str | None, typer.Option("--to", metavar="NAME", help="Another exporter, by name: see plugins.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option("--out", metavar="PATH", help="What --to writes.")] = None,
     base_path: BasePath = None,
     json: Json = False,
 ) -> int:
-    """Write a run's deliverable as a zip."""
-    from matrioska.cli.look import export_thread
+    """Take a run's deliverable away: as a zip, as a git repository, or by a plugin's exporter."""
+    from matrioska.cli.export import Target, export_thread
 
-    return export_thread(thread, zip_file, base_path, as_json=json)
+    return export_thread(thread, Target(zip_file, git, to, out), base_path, as_json=json)
+
+
+@app.command()
+def plugins(json: Json = False) -> int:
+    """List the plugins: what each brings, and what of it cannot be used."""
+    from matrioska.cli.plugins import list_plugins
+
+    return list_plugins(as_json=json)
 
 
 @app.command()

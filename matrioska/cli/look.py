@@ -1,4 +1,4 @@
-"""``threads``, ``show``, ``history`` and ``export``: looking at runs, and taking them away."""
+"""``threads``, ``show`` and ``history``: looking at runs."""
 
 from __future__ import annotations
 
@@ -260,20 +260,3 @@ def history_table(found: list[CheckpointSummary]) -> Table:
             ", ".join(summary.next) or "end",
         )
     return table
-
-
-def export_thread(thread: str, archive: Path, base_path: Path | None, *, as_json: bool) -> int:
-    """Write a run's deliverable as a zip."""
-    ui = use(Ui(json=as_json))
-    place, archive = find_place(base_path), archive.expanduser().absolute()
-
-    async def body() -> int:
-        async with look(ui, place, thread) as session:
-            path = await session.runs.export(thread, archive)
-        if as_json:
-            ui.emit_json({"thread_id": thread, "zip": str(path), "bytes": path.stat().st_size})
-        else:
-            ui.out.print(f"📦 {path} ({size(path.stat().st_size)})", soft_wrap=True)
-        return COMPLETE
-
-    return run_async(body)

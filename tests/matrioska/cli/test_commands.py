@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -204,18 +203,6 @@ def test_redo_runs_the_module_and_stops_where_nothing_changes(cli, author: Autho
     assert ended.json["status"] == "complete"
     assert {call.split()[-1] for call in author.calls()} <= {"m1", "assemble"}
     assert cli("show", "c", "m1", "--json").json["spec"]["description"] == "Build m1, but better."
-
-
-def test_export_writes_a_zip(cli, author: Author, tmp_path: Path) -> None:
-    cli("run", "-y", "-t", "c", TASK, author=author)
-    ended = cli("export", "c", "--zip", "deep/down.zip")
-    assert ended.code == 0
-    assert str(tmp_path / "deep" / "down.zip") in ended.out
-    with zipfile.ZipFile(tmp_path / "deep" / "down.zip") as bundle:
-        assert "m1/m1.py" in bundle.namelist()
-    cli("run", "-t", "w", TASK)
-    assert cli("export", "w", "--zip", "no.zip").code == 2
-    assert not (tmp_path / "no.zip").exists()
 
 
 def test_a_task_from_a_file_and_from_stdin(cli, author: Author, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from tests.matrioska.cli.conftest import ROOT, environment
 
 COMMANDS = (
     "run", "ask", "serve", "fitness", "threads", "show", "context", "journal", "history", "resume", "fork", "redo", "export",
-    "doctor", "init",
+    "plugins", "doctor", "init",
 )  # fmt: skip
 
 

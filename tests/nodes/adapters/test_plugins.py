@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
+from matrioska.hooks import hookimpl
 from matrioska.nodes.adapters import adapter_for, known_modalities
 from matrioska.nodes.adapters.base import BaseAdapter
 from matrioska.nodes.context.pieces import Material, Piece, Rank
+from matrioska.plugins import plugged
 from matrioska.state.fences import read_fences
-from matrioska.workers import plugins
-from matrioska.workers.hooks import hookimpl
 from tests.graph.conftest import mode as mode
 from tests.graph.conftest import start as start
 from tests.graph.conftest import world as world
@@ -38,13 +38,8 @@ class Plugin:
 
 @pytest.fixture
 def plugin() -> Iterator[None]:
-    manager = plugins.plugin_manager()
-    found = Plugin()
-    manager.register(found, name="haiku")
-    plugins.collected.cache_clear()
-    yield
-    manager.unregister(found)
-    plugins.collected.cache_clear()
+    with plugged(Plugin()):
+        yield
 
 
 def test_a_kind_of_work_is_known_while_its_plugin_is_there(plugin: None) -> None:

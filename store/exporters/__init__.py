@@ -1,0 +1,1 @@
+"""Exporters: ways of taking a run's deliverable away."""

@@ -15,6 +15,8 @@ from matrioska.web.errors import RequestError, error_response, on_http_exception
 from matrioska.web.guard import LOOPBACK_HOSTS, Guard
 from matrioska.web.openapi import openapi
 from matrioska.web.queries import Queries, read_query
+from matrioska.web.runs.desk import Desk
+from matrioska.web.runs.routes import run_routes
 from matrioska.web.schemas import Health
 from matrioska.web.shown import shown_topology
 from matrioska.web.stream import EVENT_STREAM, EventStream, QueryEvents
@@ -27,6 +29,8 @@ def build_app(
     *,
     hosts: frozenset[str] | None = LOOPBACK_HOSTS,
     token: str | None = None,
+    monitor_token: str | None = None,
+    desk: Desk | None = None,
 ) -> Starlette:
     """Return the service as an ASGI application.
 
@@ -35,10 +39,13 @@ def build_app(
         chats: the chats under way, over what can be asked.
         hosts: names that a request may be for; None for any.
         token: what every request must bear; None for none.
+        monitor_token: what the runs' interface and the monitor ask for where there is no ``token``; see `Guard`.
+        desk: by which runs are seen and steered; None leaves ``/api`` out.
     """
+    own = own_routes(queries, chats, guarded=token is not None, runs=desk is not None)
     return Starlette(
-        routes=[*query_routes(queries), *chat_routes(chats), *own_routes(queries, chats, guarded=token is not None)],
-        middleware=[Middleware(Guard, hosts=hosts, token=token)],
+        routes=[*query_routes(queries), *chat_routes(chats), *(run_routes(desk) if desk else ()), *own],
+        middleware=[Middleware(Guard, hosts=hosts, token=token, monitor_token=monitor_token)],
         exception_handlers={HTTPException: on_http_exception},
     )
 
@@ -68,7 +75,7 @@ def query_routes(queries: Queries | None) -> list[BaseRoute]:
     return [Route("/query", query, methods=["POST"]), Route("/topology", topology, methods=["GET"])]
 
 
-def own_routes(queries: Queries | None, chats: Chats, *, guarded: bool) -> list[BaseRoute]:
+def own_routes(queries: Queries | None, chats: Chats, *, guarded: bool, runs: bool) -> list[BaseRoute]:
     """Return the routes by which the service tells of itself: ``/health`` and ``/openapi.json``."""
 
     async def health(request: Request) -> Response:
@@ -77,7 +84,7 @@ def own_routes(queries: Queries | None, chats: Chats, *, guarded: bool) -> list[
         return JSONResponse(told.model_dump())
 
     async def described(request: Request) -> Response:
-        return JSONResponse(openapi(guarded=guarded))
+        return JSONResponse(openapi(guarded=guarded, runs=runs))
 
     return [Route("/health", health, methods=["GET"]), Route("/openapi.json", described, methods=["GET"])]
 

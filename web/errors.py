@@ -5,6 +5,7 @@ Paths below ``/v1`` speak as OpenAI's service does, since its clients read them;
 
 from __future__ import annotations
 
+from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse
@@ -12,14 +13,17 @@ from starlette.responses import JSONResponse
 from matrioska.state.errors import (
     BudgetError,
     CascadeError,
+    ConfigError,
     EnsembleError,
     EnsembleTimeoutError,
     MatrioskaError,
     ModelError,
     ModelTimeoutError,
     ModelUnavailableError,
-    TaskError,
+    PlanError,
     ThreadBusyError,
+    ThreadNotFoundError,
+    UsageError,
 )
 from matrioska.web.chat.schemas import ChatErrorBody, ChatErrorDetail
 from matrioska.web.schemas import ErrorBody, ErrorDetail
@@ -27,8 +31,8 @@ from matrioska.web.shown import shown_reason
 
 _CODES = {404: "not_found", 405: "method_not_allowed"}
 _STEPS = {
-    404: "The paths are /v1/models, /v1/chat/completions, /query, /health, /topology and /openapi.json.",
-    405: "Send POST to /query and /v1/chat/completions, and GET to every other path.",
+    404: "The paths are those of /openapi.json: /api/runs, /v1/models, /v1/chat/completions, /query and others.",
+    405: "The methods of each path are those of /openapi.json.",
 }
 #: Codes that clients of OpenAI's service know under another name.
 _CHAT_CODES = {"token": "invalid_api_key", "busy": "rate_limit_exceeded"}
@@ -40,9 +44,12 @@ _STATUSES: tuple[tuple[type[MatrioskaError], int], ...] = (
     (CascadeError, 503),
     (BudgetError, 503),
     (ModelUnavailableError, 503),
-    (ThreadBusyError, 503),
     (ModelError, 502),
-    (TaskError, 422),
+    (ConfigError, 500),
+    (ThreadBusyError, 409),
+    (ThreadNotFoundError, 404),
+    (UsageError, 422),
+    (PlanError, 422),
 )
 
 
@@ -70,6 +77,19 @@ class RequestError(MatrioskaError):
         self.headers = headers or {}
         self.param = param
         super().__init__(message, next_step=next_step)
+
+
+def form_error(error: ValidationError, next_step: str) -> RequestError:
+    """Return the error for a body of another form, with the first thing that is wrong."""
+    first = error.errors(include_input=False, include_url=False)[0]
+    place = ".".join(map(str, first["loc"]))[:100]
+    says = "there is no such field" if first["type"] == "extra_forbidden" else first["msg"]
+    return RequestError(
+        422,
+        "bad_request",
+        f"The field {place!r} is wrong: {says}." if place else f"The body is wrong: {says}.",
+        next_step=next_step,
+    )
 
 
 def status_of(error: Exception) -> int:

@@ -16,6 +16,7 @@ from matrioska.web.chat.schemas import (
     ShownModel,
     ShownModels,
 )
+from matrioska.web.runs.described import ANSWERS, REQUESTS, run_paths
 from matrioska.web.schemas import ErrorBody, Health, QueryRequest, ShownTopology
 
 _REF = "#/components/schemas/{model}"
@@ -58,14 +59,17 @@ _CHAT_STREAM = (
 )
 
 
-def openapi(*, guarded: bool) -> dict[str, Any]:
+def openapi(*, guarded: bool, runs: bool = False) -> dict[str, Any]:
     """Return the description.
 
     Args:
-        guarded: whether requests must bear a token.
+        guarded: whether every request must bear a token.
+        runs: whether runs are served; those ask for a token in any case.
     """
+    requests = (*_REQUESTS, *(REQUESTS if runs else ()))
+    answers = dict.fromkeys((*_ANSWERS, *(ANSWERS if runs else ())))
     _, parts = models_json_schema(
-        [*((model, "validation") for model in _REQUESTS), *((model, "serialization") for model in _ANSWERS)],
+        [*((model, "validation") for model in requests), *((model, "serialization") for model in answers)],
         ref_template=_REF,
     )
     described: dict[str, Any] = {
@@ -74,9 +78,16 @@ def openapi(*, guarded: bool) -> dict[str, Any]:
         "paths": _query_paths(guarded) | _chat_paths(guarded) | _own_paths(guarded),
         "components": {"schemas": parts["$defs"]},
     }
-    if guarded:
+    if guarded or runs:
         described["components"]["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
+    if guarded:
         described["security"] = [{"token": []}]
+    if runs:
+        closed = run_paths()
+        for operations in closed.values():
+            for operation in operations.values():
+                operation["security"] = [{"token": []}]
+        described["paths"] |= closed
     return described
 
 

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from matrioska.models.telemetry import traced
 from matrioska.state.ensemble import MAX_QUERY, EnsembleAnswer
 from matrioska.web.body import read_json
-from matrioska.web.errors import RequestError
+from matrioska.web.errors import RequestError, form_error
 from matrioska.web.schemas import QueryRequest
 from matrioska.web.shown import shown_answer
 from matrioska.web.underway import Underway
@@ -43,18 +43,11 @@ async def read_query(request: Request) -> QueryRequest:
 def _refused(error: ValidationError) -> RequestError:
     """Return the error for a body of another form, with the first thing that is wrong."""
     first = error.errors(include_input=False, include_url=False)[0]
-    place = ".".join(map(str, first["loc"]))[:100]
     if first["type"] == "string_too_long":
         return RequestError(
-            413, "too_large", f"The {place} has more than {MAX_QUERY:,} characters.", next_step="Ask shorter."
+            413, "too_large", f"The query has more than {MAX_QUERY:,} characters.", next_step="Ask shorter."
         )
-    says = "there is no such field" if first["type"] == "extra_forbidden" else first["msg"]
-    return RequestError(
-        422,
-        "bad_request",
-        f"The field {place!r} is wrong: {says}." if place else f"The body is wrong: {says}.",
-        next_step='Send {"query": "…"}, and "stream": true for events.',
-    )
+    return form_error(error, 'Send {"query": "…"}, and "stream": true for events.')
 
 
 class Queries(Underway[EnsembleAnswer]):

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import re
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from importlib.util import find_spec
 from ipaddress import ip_address
 from typing import Any
 
@@ -20,6 +21,8 @@ from matrioska.web.underway import Underway
 #: Fewest characters of a token.
 LEAST_TOKEN = 16
 _BEARABLE = re.compile(r"[!-~]+")
+#: The largest message of a page to the monitor, in bytes: a plan of thousands of modules, edited.
+MAX_MESSAGE = 16_000_000
 #: Seconds that open connections get once their queries were cancelled.
 _GRACE = 1
 
@@ -89,27 +92,49 @@ def address_of(listener: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-async def serve(app: ASGIApp, listener: socket.socket, *parts: Underway[Any]) -> None:
-    """Serve until cancelled; then cancel what is under way in all parts, tell who asked, and end."""
-    server = _Server(
+async def serve(
+    app: ASGIApp, listener: socket.socket, *parts: Underway[Any], also: Sequence[tuple[ASGIApp, socket.socket]] = ()
+) -> None:
+    """Serve until cancelled; then cancel what is under way in all parts, tell who asked, and end.
+
+    Args:
+        app: the service.
+        listener: what it listens on.
+        *parts: what may be under way.
+        also: further applications with what they listen on, which live and end with it.
+
+    Raises:
+        ConfigError: an application cannot start.
+    """
+    servers = {_server(served): place for served, place in ((app, listener), *also)}
+    running = [asyncio.create_task(server.serve(sockets=[place])) for server, place in servers.items()]
+    try:
+        # None ends by itself unless it could not start.
+        await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+        if not all(server.started for server in servers):
+            raise ConfigError("The service could not start.", next_step="Please report it, with the version.")
+    finally:
+        for part in parts:
+            part.stop()
+        for server in servers:
+            server.should_exit = True
+        await asyncio.gather(*running)
+        for part in parts:
+            await part.ended()
+
+
+def _server(app: ASGIApp) -> _Server:
+    return _Server(
         uvicorn.Config(
             app,
             # The faster parser, which uvicorn takes where it finds it, reads headers without end.
             http="h11",
             log_level="critical",
-            ws="none",
-            lifespan="off",
+            # Only the monitor has websockets, and it brings what speaks them.
+            ws="websockets-sansio" if find_spec("websockets") else "none",
+            ws_max_size=MAX_MESSAGE,
+            lifespan="on",
             server_header=False,
             timeout_graceful_shutdown=_GRACE,
         )
     )
-    running = asyncio.create_task(server.serve(sockets=[listener]))
-    try:
-        await asyncio.shield(running)
-    finally:
-        for part in parts:
-            part.stop()
-        server.should_exit = True
-        await running
-        for part in parts:
-            await part.ended()

@@ -38,6 +38,7 @@ _EXTRAS = {
     },
     "studio": {"langgraph_cli": "langgraph-cli", "langgraph_api": "langgraph-api"},
     "web": {"starlette": "starlette", "uvicorn": "uvicorn"},
+    "monitor": {"nicegui": "nicegui"},
     "openai": {"langchain_openai": "langchain-openai"},
     "anthropic": {"langchain_anthropic": "langchain-anthropic"},
     "ollama": {"langchain_ollama": "langchain-ollama"},

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+import secrets
+import socket
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from matrioska.cli.main import INTERRUPTED
 from matrioska.cli.session import Place, find_place, run_async
 from matrioska.cli.signals import AtOnce, Stopped
 from matrioska.cli.text import count, listed
 from matrioska.cli.ui import Ui, use
+from matrioska.state.context import RunContext
 from matrioska.state.ensemble import Topology
 from matrioska.state.errors import ConfigError
 from matrioska.store.fitness import FitnessBook
@@ -23,7 +27,11 @@ from matrioska.workers.ensemble.run import Ensemble
 from matrioska.workers.ensemble.topology import load_topology
 
 if TYPE_CHECKING:
+    from starlette.types import ASGIApp
+
     from matrioska.web.queries import Queries
+    from matrioska.web.runs.desk import Desk
+    from matrioska.web.underway import Underway
 
 #: Environment variable with the token. Not an option: command lines are seen by every user of a machine.
 TOKEN_VARIABLE = "MATRIOSKA_SERVE_TOKEN"  # noqa: S105 - the variable's name
@@ -38,28 +46,64 @@ def serve_all(topology: Path | None, model: str | None, host: str, port: int, ba
     from matrioska.web.app import build_app
     from matrioska.web.chat.answering import open_offers
     from matrioska.web.chat.chats import Chats
+    from matrioska.web.runs.desk import open_desk
     from matrioska.web.server import address_of, check_door, listen, serve
 
     nodes, place = _topology(topology), find_place(base_path)
     queries = _queries(nodes, place)
     token = os.environ.get(TOKEN_VARIABLE) or None
     hosts = check_door(host, token)
+    # The monitor shows what others on this machine are not to see, so it always has one.
+    monitor_token = token or secrets.token_urlsafe()
+    door: dict[str, Any] = {"hosts": hosts, "token": token, "monitor_token": monitor_token}
 
     async def body() -> int:
         with AtOnce(lambda text: ui.say(text)) as stopper, listen(host, port) as listener:
-            async with open_offers(place.layout.base, nodes, model) as offers:
+            context = RunContext(model=model) if model else None
+            async with (
+                open_offers(place.layout.base, nodes, model) as offers,
+                open_desk(place.layout.base, context, topology=nodes) as desk,
+            ):
                 chats = Chats(offers)
-                app = build_app(queries, chats, hosts=hosts, token=token)
-                _say_what(ui, address_of(listener), list(chats.offers), nodes, guarded=token is not None)
-                try:
-                    await stopper.drive(serve(app, listener, *([queries] if queries is not None else []), chats))
-                except Stopped:
-                    ui.say("Stopped.")
-                _say_how_to_go_on(ui, place, chats.cut_off)
+                with _with_monitor(build_app(queries, chats, desk=desk, **door), desk, listener, door) as (
+                    app,
+                    previews,
+                ):
+                    address = address_of(listener)
+                    _say_what(ui, address, list(chats.offers), nodes, guarded=token is not None)
+                    _say_monitor(ui, address, None if token else monitor_token, installed=bool(previews))
+                    parts: list[Underway[Any]] = (
+                        [desk.drives, chats] if queries is None else [desk.drives, queries, chats]
+                    )
+                    try:
+                        await stopper.drive(serve(app, listener, *parts, also=previews))
+                    except Stopped:
+                        ui.say("Stopped.")
+                _say_how_to_go_on(ui, place, [*chats.cut_off, *desk.drives.cut_off])
             ui.stopped_said = True
         return INTERRUPTED
 
     return run_async(body)
+
+
+@contextmanager
+def _with_monitor(
+    service: ASGIApp, desk: Desk, listener: socket.socket, door: dict[str, Any]
+) -> Iterator[tuple[ASGIApp, list[tuple[ASGIApp, socket.socket]]]]:
+    """Put the monitor beside the service where it is installed; yield the whole, and its previews with their socket."""
+    if not _has_monitor():
+        yield service, []
+        return
+    from matrioska.web.monitor.door import listen_beside, open_door
+
+    host, port = listener.getsockname()[:2]
+    with listen_beside(host, port) as beside:
+        whole, previews = open_door(service, desk, beside, **door)
+        yield whole, [(previews, beside)]
+
+
+def _has_monitor() -> bool:
+    return find_spec("nicegui") is not None
 
 
 def _topology(path: Path | None) -> Topology | None:
@@ -95,6 +139,22 @@ def _say_what(ui: Ui, address: str, models: Sequence[str], topology: Topology | 
         ui.say((f"   {name:<10}", "dim"), value, soft_wrap=True)
     if not any(model.startswith("matrioska-") for model in models):
         ui.say(("   ! ", "yellow"), "Questions need a model that answers: --model lmstudio:NAME, or in the settings.")
+
+
+def _say_monitor(ui: Ui, address: str, token: str | None, *, installed: bool) -> None:
+    """Say where the monitor is, or how to get it; a token that the person chose is not shown."""
+    if installed:
+        from matrioska.web.monitor.door import entrance
+
+        shown = entrance(address, token)
+        ui.say(
+            ("   monitor   ", "dim"),
+            (shown, "bold"),
+            "" if token else f" (the token in {TOKEN_VARIABLE})",
+            soft_wrap=True,
+        )
+    else:
+        ui.say(("   monitor   ", "dim"), "pip install 'matrioska[monitor]'", soft_wrap=True)
     ui.say(("   Ctrl-C ends it.", "dim"))
 
 

@@ -8,6 +8,8 @@ import sys
 from collections.abc import Iterable
 from datetime import datetime
 
+from matrioska.state.figures import duration as duration
+from matrioska.state.figures import size as size
 from matrioska.state.text import clean_text
 
 # Besides what must not be stored, a terminal obeys C1 controls, and bidirectional overrides
@@ -26,34 +28,10 @@ def line(text: object, limit: int = 200) -> str:
     return joined if len(joined) <= limit else joined[: limit - 1].rstrip() + "…"
 
 
-def duration(seconds: float) -> str:
-    """Return seconds as a person reads them: ``0.4 s``, ``12 s``, ``3 min 05 s``, ``2 h 10 min``."""
-    if seconds < 9.95:
-        return f"{seconds:.1f} s"
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    minutes, rest = divmod(whole, 60)
-    if minutes < 60:
-        return f"{minutes} min {rest:02d} s"
-    return f"{minutes // 60} h {minutes % 60:02d} min"
-
-
 def count(number: float, noun: str, plural: str = "") -> str:
     """Return ``1 file``, ``1,234 files``."""
     whole = int(number)
     return f"{whole:,} {noun if whole == 1 else plural or noun + 's'}"
-
-
-def size(number: int) -> str:
-    """Return bytes as a person reads them: ``812 B``, ``12 kB``, ``3.4 MB``, ``16.0 GB``."""
-    if number < 1000:
-        return f"{number} B"
-    if number < 1_000_000:
-        return f"{number / 1000:.0f} kB"
-    if number < 1_000_000_000:
-        return f"{number / 1_000_000:.1f} MB"
-    return f"{number / 1_000_000_000:.1f} GB"
 
 
 def local_time(iso: str) -> str:

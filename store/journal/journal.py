@@ -125,12 +125,30 @@ class Journal:
         """Whether an attempt of this step may have left messages."""
         return self.keeps and self._keeper.may_hold(conversation, step)
 
-    def messages(self, conversation: str, after: int = 0) -> list[Message]:
-        """Return a conversation's messages in order, those with a number above ``after``, with their metrics."""
+    def messages(
+        self,
+        conversation: str,
+        after: int = 0,
+        *,
+        most: int | None = None,
+        party: str = "",
+        brief: bool = False,
+    ) -> list[Message]:
+        """Return a conversation's messages in order, with their metrics.
+
+        Args:
+            conversation: the conversation.
+            after: only those with a number above this.
+            most: so many at the most; None for all.
+            party: only what this one said or was told; '' for everybody.
+            brief: without prompts, and of each content only the beginning.
+        """
         from matrioska.store.journal import reader
 
         with self._reading() as connection:
-            return reader.messages(connection, conversation, after) if connection is not None else []
+            if connection is None:
+                return []
+            return reader.messages(connection, conversation, after, most=most, party=party, brief=brief)
 
     def children(self, message: str) -> list[Message]:
         """Return the messages that answer one, in order."""
@@ -145,6 +163,13 @@ class Journal:
 
         with self._reading() as connection:
             return reader.conversations(connection) if connection is not None else []
+
+    def heads(self) -> list[Conversation]:
+        """Return all conversations, the latest first, without their counts, which takes no look at the messages."""
+        from matrioska.store.journal import reader
+
+        with self._reading() as connection:
+            return reader.heads(connection) if connection is not None else []
 
     def metrics(self, conversation: str) -> list[PartyMetrics]:
         """Return what each who spoke in a conversation took, in the order of their first words."""

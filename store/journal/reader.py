@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import sqlalchemy as sa
 from pydantic import BaseModel
 
@@ -12,16 +14,26 @@ from matrioska.store.journal.tables import metrics as metric_rows
 
 _VISIBLE = message_rows.c.superseded.is_(sa.false())
 _PARENTS = message_rows.alias("parents")
-_MESSAGES = (
-    sa.select(
-        *(column for column in message_rows.c if column.name != "parent_id"),
-        sa.case(
-            (_PARENTS.c.superseded.is_(sa.true()), message_rows.c.correlation_id), else_=message_rows.c.parent_id
-        ).label("parent_id"),
+_PARENT = sa.case(
+    (_PARENTS.c.superseded.is_(sa.true()), message_rows.c.correlation_id), else_=message_rows.c.parent_id
+).label("parent_id")
+
+
+def _selected(*columns: sa.ColumnElement[Any]) -> sa.Select[Any]:
+    return (
+        sa.select(*columns, _PARENT)
+        .select_from(message_rows.outerjoin(_PARENTS, _PARENTS.c.id == message_rows.c.parent_id))
+        .where(_VISIBLE)
+        .order_by(message_rows.c.number)
     )
-    .select_from(message_rows.outerjoin(_PARENTS, _PARENTS.c.id == message_rows.c.parent_id))
-    .where(_VISIBLE)
-    .order_by(message_rows.c.number)
+
+
+_MESSAGES = _selected(*(column for column in message_rows.c if column.name != "parent_id"))
+#: Characters of a content that a brief look shows.
+BRIEF_CONTENT = 400
+_BRIEF = _selected(
+    *(column for column in message_rows.c if column.name not in ("parent_id", "content", "context")),
+    sa.func.substr(message_rows.c.content, 1, BRIEF_CONTENT).label("content"),
 )
 
 
@@ -40,10 +52,24 @@ class PartyMetrics(BaseModel):
     """Calls that ended without an answer."""
 
 
-def messages(connection: sa.Connection, conversation: str, after: int = 0) -> list[Message]:
-    """Return a conversation's messages in order, those with a number above ``after``."""
-    wanted = (message_rows.c.conversation_id == conversation) & (message_rows.c.number > after)
-    return _messages(connection, wanted)
+def messages(
+    connection: sa.Connection,
+    conversation: str,
+    after: int = 0,
+    *,
+    most: int | None = None,
+    party: str = "",
+    brief: bool = False,
+) -> list[Message]:
+    """Return a conversation's messages in order; see `Journal.messages`."""
+    rows = message_rows.c
+    wanted = (rows.conversation_id == conversation) & (rows.number > after)
+    if party:
+        wanted &= (rows.source == party) | (rows.destination == party)
+    if most is not None:
+        last = sa.select(rows.number).where(wanted, _VISIBLE).order_by(rows.number).limit(most).subquery()
+        wanted &= rows.number <= sa.select(sa.func.max(last.c.number)).scalar_subquery()
+    return _messages(connection, wanted, _BRIEF if brief else _MESSAGES)
 
 
 def children(connection: sa.Connection, message: str) -> list[Message]:
@@ -87,6 +113,14 @@ def conversations(connection: sa.Connection) -> list[Conversation]:
     return [Conversation.model_validate(dict(row)) for row in connection.execute(query).mappings()]
 
 
+def heads(connection: sa.Connection) -> list[Conversation]:
+    """Return all conversations, the latest first, without counting what is in them."""
+    rows = conversation_rows.c
+    query = sa.select(rows.id, rows.graph, rows.title, rows.status, rows.created, rows.updated)
+    found = connection.execute(query.order_by(rows.updated.desc(), rows.id)).mappings()
+    return [Conversation.model_validate(dict(row)) for row in found]
+
+
 def metrics(connection: sa.Connection, conversation: str) -> list[PartyMetrics]:
     """Return what each who spoke in a conversation took, in the order of their first words."""
     measured = metric_rows.c
@@ -110,8 +144,10 @@ def metrics(connection: sa.Connection, conversation: str) -> list[PartyMetrics]:
     return [PartyMetrics.model_validate(dict(row)) for row in connection.execute(query).mappings()]
 
 
-def _messages(connection: sa.Connection, wanted: sa.ColumnElement[bool]) -> list[Message]:
-    rows = connection.execute(_MESSAGES.where(wanted)).mappings().all()
+def _messages(
+    connection: sa.Connection, wanted: sa.ColumnElement[bool], query: sa.Select[Any] = _MESSAGES
+) -> list[Message]:
+    rows = connection.execute(query.where(wanted)).mappings().all()
     measured = (
         sa.select(metric_rows).join(message_rows, message_rows.c.id == metric_rows.c.message_id).where(wanted, _VISIBLE)
     )

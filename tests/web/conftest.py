@@ -38,6 +38,11 @@ def on_a_port(app: Starlette, *parts: Underway) -> Iterator[str]:
         tasks.append(asyncio.create_task(serve(app, listener, *parts)))
         ready.set()
         await asyncio.gather(*tasks, return_exceptions=True)
+        # What libraries leave behind, ended as asyncio.run would.
+        rest = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in rest:
+            task.cancel()
+        await asyncio.gather(*rest, return_exceptions=True)
 
     thread = threading.Thread(target=lambda: loop.run_until_complete(run()))
     thread.start()

@@ -32,6 +32,24 @@ def test_messages_after_a_number(journal: Journal) -> None:
     assert journal.messages("nobody") == []
 
 
+def test_a_part_of_the_messages(journal: Journal) -> None:
+    for step, source, destination in (("a", "x", "boss"), ("b", "y", "boss"), ("c", "boss", "x")):
+        with scope_of(journal, step) as scope:
+            scope.call(called(step * 1_000), Voice(source=source, destination=destination))
+    everything = journal.messages("c")
+    assert [message.content[0] for message in journal.messages("c", party="x")] == ["a", "c"]
+    assert journal.messages("c", most=2) == everything[:2]
+    assert journal.messages("c", everything[0].number, most=2) == everything[1:3]
+    for short, whole in zip(journal.messages("c", brief=True), everything, strict=True):
+        assert (short.content, short.context) == (whole.content[:400], {})
+        assert short.model_copy(update={"content": whole.content, "context": whole.context}) == whole
+
+
+def test_heads_are_conversations_without_counts(five: Journal) -> None:
+    bare = {"messages": 0, "tokens": 0, "cost": 0.0}
+    assert five.heads() == [found.model_copy(update=bare) for found in five.conversations()]
+
+
 def test_what_answers_a_message(journal: Journal) -> None:
     with scope_of(journal) as scope:
         first = scope.note("delegation", "first")

@@ -1,0 +1,1 @@
+"""The monitor: pages that show runs and questions, live, and steer them."""

@@ -1,0 +1,121 @@
+"""The first page: all threads, and a form that starts a run."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from nicegui import ui
+
+from matrioska.i18n import _
+from matrioska.web.monitor.page import PREFIX, brought, complain, framed, text
+from matrioska.web.monitor.sheet import Row, Sheet
+from matrioska.web.monitor.words import dollars, graph_word, moment, run_word, tokens
+from matrioska.web.runs.desk import Desk
+from matrioska.web.runs.views import RunLine
+
+#: Seconds between two looks at the list.
+_LOOK = 3.0
+#: Rows asked for at once, and most rows shown.
+_STRIDE, _MOST = 100, 2_000
+
+_TITLE_CELL = """<q-td :props="props"><a :href="props.row.href" :data-testid="'run-row-' + props.row.thread">
+{{ props.row.title }}</a></q-td>"""
+STATE_CELL = (
+    """<q-td :props="props"><span class="badge" :data-state="props.row.state">{{ props.row.word }}</span></q-td>"""
+)
+
+
+async def threads_page(desk: Desk) -> None:
+    """Build the page."""
+    with framed(_("Threads"), _("Threads")):
+        page = _Threads(desk)
+        await page.look()
+
+
+class _Threads:
+    """The list, and the form above it."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._lines: dict[str, RunLine] = {}
+        self._whole = False
+        self._faulty = False
+        self._start_form()
+        with ui.element("section").classes("part asks"):
+            self._sheet = Sheet(
+                _columns(),
+                key="thread",
+                label=_("Threads"),
+                cells={"title": _TITLE_CELL, "state": STATE_CELL},
+                empty=_("No threads yet. Start a run above, or with `matrioska run` on the command line."),
+            )
+        ui.timer(_LOOK, self.look, immediate=False)
+
+    async def look(self) -> None:
+        """Look at the threads touched last, the first time at all of them, and show what is different."""
+        try:
+            newest = await self._desk.runs(limit=_STRIDE)
+            lines = {line.thread: line for line in newest}
+            while not self._whole and len(newest) == _STRIDE and len(lines) < _MOST:
+                newest = await self._desk.runs(after=newest[-1].thread, limit=_STRIDE)
+                lines |= {line.thread: line for line in newest}
+        except Exception as error:  # noqa: BLE001 - the boundary: told once, and looked again
+            if not self._faulty:
+                complain(error)
+            self._faulty = True
+            return
+        self._whole, self._faulty = True, False
+        self._lines = {**lines, **{thread: line for thread, line in self._lines.items() if thread not in lines}}
+        self._sheet.show([_row(line) for line in self._lines.values()])
+
+    def _start_form(self) -> None:
+        with ui.element("section").classes("part stack").props(f'aria-label="{_("Start a run")}"'):
+            text(_("Start a run"), "h2")
+            task = ui.textarea(label=_("What is wanted")).props("outlined autogrow data-testid=start-task")
+            with ui.element("div").classes("tools"):
+                approval = ui.select(
+                    {"ask": _("Show me the plan first"), "auto": _("Never ask")}, value="ask", label=_("Approval")
+                ).props("outlined dense data-testid=start-approval")
+                model = ui.input(label=_("Model (as in the settings)"), placeholder="provider:model")
+                model.props("outlined dense data-testid=start-model")
+                button = ui.button(_("Start")).props("unelevated data-testid=start-button")
+
+        async def start() -> None:
+            button.disable()
+            chosen = (model.value or "").strip() or None
+            thread = await brought(self._desk.start(task.value or "", approval=approval.value, model=chosen))
+            button.enable()
+            if thread is not None:
+                ui.navigate.to(f"/run/{thread}")
+
+        button.on_click(start)
+
+
+def _columns() -> list[dict[str, Any]]:
+    wide = {"classes": "only-wide", "headerClasses": "only-wide"}
+    number = {"align": "right", "classes": "number only-wide", "headerClasses": "only-wide"}
+    return [
+        {"name": "title", "label": _("What was asked"), "field": "title", "classes": "wide"},
+        {"name": "state", "label": _("State"), "field": "word"},
+        {"name": "kind", "label": _("Kind"), "field": "kind", **wide},
+        {"name": "done", "label": _("Modules"), "field": "done", **number},
+        {"name": "tokens", "label": _("Tokens"), "field": "tokens", **number},
+        {"name": "cost", "label": _("Cost"), "field": "cost", **number},
+        {"name": "updated", "label": _("Last change"), "field": "updated", **wide},
+    ]
+
+
+def _row(line: RunLine) -> Row:
+    place = "run" if line.graph == "matrioska" else "question"
+    return {
+        "thread": line.thread,
+        "href": f"{PREFIX}/{place}/{line.thread}",
+        "title": line.title or line.thread,
+        "state": line.status,
+        "word": run_word(line.status),
+        "kind": graph_word(line.graph),
+        "done": f"{line.done}/{line.modules}" if line.modules else "",
+        "tokens": tokens(line.tokens),
+        "cost": dollars(line.cost),
+        "updated": moment(line.updated),
+    }

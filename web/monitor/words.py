@@ -1,0 +1,85 @@
+"""What the monitor calls things: states, steps, figures. Pure."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from matrioska.i18n import _
+from matrioska.state.figures import duration
+
+
+def state_word(state: str) -> str:
+    """Return the word for the state of a module, a mind or a run; one that is not known stands for itself."""
+    return {
+        "waiting": _("waiting"),
+        "agreeing": _("agreeing"),
+        "agreed": _("agreed"),
+        "producing": _("producing"),
+        "mending": _("mending"),
+        "done": _("done"),
+        "failed": _("failed"),
+        "blocked": _("blocked"),
+        "working": _("working"),
+        "complete": _("complete"),
+        "partial": _("partly done"),
+        "interrupted": _("stopped"),
+        "unfinished": _("stopped"),
+        "unreadable": _("unreadable"),
+        "empty": _("empty"),
+        "open": _("open"),
+        "answered": _("answered"),
+        "idle": _("had nothing to do"),
+    }.get(state, state)
+
+
+def run_word(status: str) -> str:
+    """Return the word for the state of a run, in which waiting means: for a person."""
+    return _("waits for you") if status == "waiting" else state_word(status)
+
+
+def step_word(step: str) -> str:
+    """Return what a step does, in words; '' stays ''."""
+    return {
+        "architect": _("planning"),
+        "approval": _("approval"),
+        "execute": _("building"),
+        "repair": _("repairing"),
+        "reconcile": _("settling disputes"),
+        "assemble": _("joining"),
+        "verify": _("checking"),
+        "review": _("reviewing"),
+        "deliver": _("delivering"),
+        "remember": _("remembering"),
+    }.get(step, step)
+
+
+def graph_word(graph: str) -> str:
+    """Return what a thread is, in a word."""
+    return {
+        "matrioska": _("run"),
+        "cascade": _("cascade"),
+        "ensemble": _("ensemble"),
+        "single": _("question"),
+    }.get(graph, graph)
+
+
+def moment(seconds: float) -> str:
+    """Return a time since 1970 in this machine's zone, ``2025-01-31 14:05``; 0 gives ''."""
+    return datetime.fromtimestamp(seconds).astimezone().strftime("%Y-%m-%d %H:%M") if seconds else ""
+
+
+def tokens(number: int) -> str:
+    """Return a number of tokens, short: ``812``, ``12.4 k``, ``3.1 M``."""
+    if number < 10_000:
+        return f"{number:,}"
+    return f"{number / 1_000:.1f} k" if number < 1_000_000 else f"{number / 1_000_000:.1f} M"
+
+
+def dollars(cost: float) -> str:
+    """Return a price; '' for none."""
+    return f"${cost:.4f}" if 0 < cost < 0.1 else f"${cost:.2f}" if cost else ""
+
+
+def lasting(seconds: float) -> str:
+    """Return a duration; '' for none."""
+    return duration(seconds) if seconds else ""

@@ -1,0 +1,35 @@
+"""The service and the monitor behind one door: by the path of a request, the one or the other answers."""
+
+from __future__ import annotations
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from matrioska.web.guard import MONITOR, Guard
+
+
+class Outer:
+    """ASGI application that hands each request to the service or to the monitor.
+
+    Args:
+        service: what answers all paths but the monitor's; it has a guard of its own.
+        monitor: what answers below ``/monitor``, websockets too; its lifespan is the whole's.
+        hosts, token, monitor_token: who may see the monitor; see `Guard`.
+    """
+
+    def __init__(
+        self,
+        service: ASGIApp,
+        monitor: ASGIApp,
+        *,
+        hosts: frozenset[str] | None,
+        token: str | None,
+        monitor_token: str | None,
+    ) -> None:
+        self._service = service
+        self._monitor = Guard(monitor, hosts=hosts, token=token, monitor_token=monitor_token)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """See the class."""
+        path = scope.get("path", "")
+        monitored = scope["type"] == "lifespan" or path == MONITOR or path.startswith(f"{MONITOR}/")
+        await (self._monitor if monitored else self._service)(scope, receive, send)

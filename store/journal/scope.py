@@ -16,7 +16,7 @@ from matrioska.models.recorder import Voice
 from matrioska.state.journal import MessageType, Status
 from matrioska.state.text import clean_text
 from matrioska.store.journal.entries import Entry, Origin, bounded_step, derived_id
-from matrioska.store.journal.rendering import amount, content_of, count, details_of, party_of, prompt_of
+from matrioska.store.journal.rendering import amount, content_of, count, details_of, name_of, party_of, prompt_of
 
 
 class Sink(Protocol):
@@ -34,7 +34,7 @@ class Sink(Protocol):
         ...
 
     def knows(self, conversation: str, message: str) -> bool:
-        """Whether a message surely stands in the journal."""
+        """Whether a message stands in the journal, unless somebody has removed its conversation since."""
         ...
 
     def may_hold(self, conversation: str, step: str) -> bool:
@@ -213,7 +213,9 @@ class Scope:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._end()
-        await self.flush()
+        # Who is cancelled hands over nothing that is saved before this is kept, and should end at once.
+        if not isinstance(error, asyncio.CancelledError):
+            await self.flush()
 
     def _begin(self) -> None:
         if not self._sink.knows(self.conversation, self.root):
@@ -264,14 +266,14 @@ class Scope:
 
     def _metric(self, call: CallRecord) -> dict[str, Any]:
         return {
-            "service": clean_text(call.model) or "unknown",
+            "service": name_of(call.model) or "unknown",
             "operation": self.place.operation,
             "input_tokens": count(call.usage.input_tokens),
             "output_tokens": count(call.usage.output_tokens),
             "seconds": amount(call.usage.seconds),
             "cost": amount(call.usage.cost),
             "parameters": details_of(call.parameters),
-            "error": clean_text(call.error),
+            "error": name_of(call.error),
         }
 
     def _tell(self, kind: Any, **fields: Any) -> None:

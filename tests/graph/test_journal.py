@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from langgraph.types import Command
 
+from matrioska.graph.build import build_graph
 from matrioska.graph.ensemble import build_ensemble_graph
 from matrioska.runs import open_runs
 from matrioska.state.context import RunContext
@@ -17,6 +19,7 @@ from matrioska.state.journal import Conversation, Message
 from matrioska.store.checkpointer import open_checkpointer
 from matrioska.store.journal import Journal, open_journal
 from matrioska.store.layout import Layout
+from matrioska.store.studio import ThreadedCheckpointer, studio_thread_id
 from tests.graph.conftest import Start
 from tests.graph.killable import PLAN, TOLD
 from tests.graph.test_journal_kills import check
@@ -115,6 +118,22 @@ def test_a_run_without_a_checkpointer_is_one_conversation(mode: str, tmp_path: P
     for one in found:
         check(Read(tmp_path, one.id).messages)
     assert sum(len(Read(tmp_path, one.id).calls()) for one in found) == len(author.model.calls)
+
+
+async def test_a_thread_that_goes_on_under_a_server_stays_one_conversation(tmp_path: Path) -> None:
+    """A server knows the thread by a UUID, and our checkpointer maps that back."""
+    author = Author(chain(1))
+    context = RunContext(model=author.model, approval="ask", review_rounds=0, base_path=str(tmp_path))
+    async with open_runs(tmp_path, context) as runs:
+        await runs.start("Build it.", thread_id="one")
+    plain = open_checkpointer(Layout.at(tmp_path).database)
+    graph = build_graph(ThreadedCheckpointer(plain.conn, plain.path))
+    await graph.ainvoke(Command(resume=True), {"configurable": {"thread_id": studio_thread_id("one")}}, context=context)
+    plain.conn.close()
+    read = Read(tmp_path)
+    assert read.conversations.keys() == {"one"}
+    assert read.conversations["one"].status == "done"
+    check(read.messages)
 
 
 def test_a_question_to_the_person_is_open_until_it_is_answered(start: Start, tmp_path: Path) -> None:

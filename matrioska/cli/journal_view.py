@@ -93,14 +93,15 @@ def conversations_table(found: Sequence[Conversation], width: int) -> Table:
         "changed": [clock(each.updated)[:16] for each in found],
     }
 
-    def room() -> int:
-        return width - sum(max(len(cell) for cell in [name, *cells]) + _GAP for name, cells in columns.items())
+    def room(without: Sequence[str] = ()) -> int:
+        taken = (max(map(len, [name, *cells])) + _GAP for name, cells in columns.items() if name not in without)
+        return width - sum(taken)
 
-    for name in _LESSER:
-        if room() < -_GAP:
-            del columns[name]
+    # Where even then an id has no room, it goes on below, and nothing gives way.
+    ways = (_LESSER[:number] for number in range(len(_LESSER) + 1))
+    for name in next((some for some in ways if room(some) >= -_GAP), ()):
+        del columns[name]
     table = _table(*columns)
-    # One that is longer than the screen goes on below.
     table.columns[0].no_wrap, table.columns[0].overflow = False, "fold"
     if (left := room()) >= _SHORTEST_TITLE:
         table.add_column("title", no_wrap=True, style="dim")

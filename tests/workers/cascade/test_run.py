@@ -244,6 +244,7 @@ async def test_nobody_left_is_an_error_that_names_everybody() -> None:
     with pytest.raises(CascadeError, match="No mind could answer") as raised:
         await minds.cascade().ask(QUESTION)
     assert raised.value.failures == dict.fromkeys(SIX, "Nothing listens there.")
+    assert raised.value.message == f"No mind could answer. {', '.join(raised.value.failures)}: Nothing listens there."
     assert "matrioska doctor" in raised.value.next_step
 
 

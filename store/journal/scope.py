@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from itertools import count as counter
@@ -31,6 +30,10 @@ class Sink(Protocol):
 
     def flush(self) -> Future[None]:
         """Return what is done once everything taken so far is kept for good. It never fails."""
+        ...
+
+    def flushed(self) -> Awaitable[None]:
+        """Return the same for the running event loop."""
         ...
 
     def knows(self, conversation: str, message: str) -> bool:
@@ -201,7 +204,7 @@ class Scope:
     async def flush(self) -> None:
         """Wait until everything said so far is kept for good."""
         if self._told:
-            await asyncio.wrap_future(self._sink.flush())
+            await self._sink.flushed()
 
     def __enter__(self) -> Self:
         self._begin()

@@ -263,6 +263,13 @@ def _question(request: dict[str, Any], key: str, status: Status) -> str:
     return current_recorder().note("control", told, destination=PERSON, key=key, status=status, details=details)
 
 
+def defer() -> None:
+    """Let the step around the one under way wait for what was said here: see `Scope.defer`."""
+    scope = current_recorder()
+    if isinstance(scope, Scope):
+        scope.defer()
+
+
 def settle(status: Status = "done") -> None:
     """Say that the conversation has come to its end, for now: what is still open in it is closed."""
     scope = current_recorder()

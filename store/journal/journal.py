@@ -6,7 +6,7 @@ import atexit
 import os
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Awaitable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
 from datetime import timedelta
@@ -119,6 +119,10 @@ class Journal:
         nothing: Future[None] = Future()
         nothing.set_result(None)
         return nothing
+
+    def flushed(self) -> Awaitable[None]:
+        """Return the same for the running event loop."""
+        return self._writer.flushed()
 
     def knows(self, conversation: str, message: str) -> bool:
         """Whether a message stands in the journal, unless somebody has removed its conversation since."""

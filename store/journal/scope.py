@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from itertools import count as counter
@@ -31,6 +31,10 @@ class Sink(Protocol):
 
     def flush(self) -> Future[None]:
         """Return what is done once everything taken so far is kept for good. It never fails."""
+        ...
+
+    def flushed(self) -> Awaitable[None]:
+        """Return the same for the running event loop."""
         ...
 
     def knows(self, conversation: str, message: str) -> bool:
@@ -70,8 +74,9 @@ class Scope:
         place: where in it this scope stands.
     """
 
-    def __init__(self, sink: Sink, origin: Origin, place: Place) -> None:
+    def __init__(self, sink: Sink, origin: Origin, place: Place, outer: Scope | None = None) -> None:
         self._sink = sink
+        self._outer = outer
         self.origin = origin
         self.place = place
         self._numbers: dict[tuple[str, str, str], counter[int]] = {}
@@ -121,7 +126,7 @@ class Scope:
             parent=parent or self.place.parent,
             operation=party_of(operation) or self.place.operation,
         )
-        return Scope(self._sink, self.origin, place)
+        return Scope(self._sink, self.origin, place, self)
 
     def call(self, call: CallRecord, voice: Voice) -> str:
         """See `Recorder.call`."""
@@ -189,10 +194,18 @@ class Scope:
         """Say that the conversation has ended, for now: what is still open in it is closed."""
         self._tell("settle", status=status)
 
+    def defer(self) -> None:
+        """Let whoever leaves the scope around this one wait for what was said here so far.
+
+        For messages that bear keys and are said again there, should a kill come before they are kept.
+        """
+        if self._outer is not None and self._told:
+            self._told, self._outer._told = False, True
+
     async def flush(self) -> None:
         """Wait until everything said so far is kept for good."""
         if self._told:
-            await asyncio.wrap_future(self._sink.flush())
+            await self._sink.flushed()
 
     def __enter__(self) -> Self:
         self._begin()

@@ -12,6 +12,7 @@ import pytest
 from langgraph.types import Command
 
 from matrioska.graph.build import build_graph
+from matrioska.graph.delegations import Delegation
 from matrioska.graph.ensemble import build_ensemble_graph
 from matrioska.runs import open_runs
 from matrioska.state.context import RunContext
@@ -231,6 +232,24 @@ def test_a_budget_pause_is_on_record(start: Start, tmp_path: Path) -> None:
     check(read.messages)
     assert len(read.of("control", source="person")) == len(read.of("control", destination="person")) > 0
     assert len(read.calls()) == len(author.model.calls)
+
+
+def test_ends_that_were_not_kept_before_a_kill_are_said_again(
+    start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    driven = start(Author(chain(3)), budget_tokens=1_200, slots=1)
+    with monkeypatch.context() as killed:
+        killed.setattr(Delegation, "end", lambda self, outcome: None)
+        driven.run("Build it.")
+    unanswered = Read(tmp_path).of("delegation", status="open")
+    assert unanswered
+    while driven.state().interrupts:
+        driven.answer(True)
+    read = Read(tmp_path)
+    check(read.messages)
+    for asked in unanswered:
+        (end,) = [one for one in read.messages if one.parent == asked.id and not one.metrics]
+        assert (end.type, end.source, end.status) == ("response", asked.destination, "done")
 
 
 def test_a_repair_is_on_record(start: Start, tmp_path: Path) -> None:

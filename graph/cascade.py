@@ -42,7 +42,7 @@ def own_model(options: RunOptions) -> str:
 
 def begin(state: CascadeState, runtime: Runtime[RunContext]) -> dict[str, Any]:
     """Check the question, and say which minds think about it."""
-    question = check_question(state["question"])
+    question = check_question(state.get("question"))
     options = run_options(state, runtime)
     return {
         "format": STATE_FORMAT,

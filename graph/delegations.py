@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from matrioska.graph.schedule import Stage
 from matrioska.models.recorder import current_recorder, voiced
-from matrioska.nodes.recording import BOSS
+from matrioska.nodes.recording import BOSS, defer
 from matrioska.state.architecture import ModuleSpec
 from matrioska.state.outcomes import Outcome
 
@@ -17,7 +17,8 @@ _ASKED = {"agree": "Agree on your values.", "produce": "Write your files.", "men
 class Delegation:
     """One stage of a module, from its beginning to its end.
 
-    It bears keys: a stage that begins anew after a kill says the same again, in the same places.
+    It bears keys: a stage that begins anew after a kill says the same again, in the same places. So
+    nobody waits for its end to be kept: one that is done, and was killed before that, gets it by `again`.
 
     Args:
         stage: the stage.
@@ -28,6 +29,11 @@ class Delegation:
         self._stage = stage
         self._spec = spec
         self._message = ""
+
+    @property
+    def begun(self) -> bool:
+        """Whether the module was told, on record, to work."""
+        return bool(self._message)
 
     @contextmanager
     def working(self, complaints: list[str]) -> Iterator[None]:
@@ -52,6 +58,12 @@ class Delegation:
         with voiced("response", stage.module, BOSS, self._message):
             yield
 
+    def again(self, complaints: list[str], outcome: Outcome) -> None:
+        """Say all of it once more, of a stage whose outcome was saved."""
+        if outcome.delegated:
+            with self.working(complaints):
+                self.end(outcome)
+
     def end(self, outcome: Outcome) -> None:
         """Say what came of it. What was never begun, since its result was there, says so in one line."""
         said, module = current_recorder(), self._stage.module
@@ -75,6 +87,8 @@ class Delegation:
             status="failed" if failed else "done",
             details={"stage": self._stage.kind, "usage": outcome.usage.model_dump(), "findings": outcome.findings},
         )
+        if self.begun:
+            defer()
 
 
 def _done(outcome: Outcome) -> str:

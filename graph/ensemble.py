@@ -53,7 +53,7 @@ def _decompose(given: Topology | None) -> AsyncBody:
     async def decompose(state: EnsembleState, runtime: Runtime[RunContext]) -> dict[str, Any]:
         """Divide the query, and say which nodes vote on what."""
         began = time.perf_counter()
-        query = check_query(state["query"])
+        query = check_query(state.get("query"))
         options = await off_loop(run_options, state, runtime)
         topology = given if given is not None else await off_loop(load_topology)
         ensemble = await off_loop(_ensemble, topology, options)

@@ -64,6 +64,7 @@ class _Pass:
         specs = self.execution.links.specs
         self.delegations = {stage.id: Delegation(stage, specs[stage.module]) for stage in self.execution.stages}
         self._worked: set[str] = set()
+        self._reported: set[str] = set()
         self._followers: dict[str, list[Stage]] = {stage.id: [] for stage in self.execution.stages}
         for stage in self.execution.stages:
             for need in stage.needs:
@@ -101,10 +102,12 @@ class _Pass:
         """Say that a stage has its slot and works now; count the calls made inside as its own."""
         self.check()
         emit_module(stage.module, _STARTS[stage.kind], stage=stage.kind)
-        complaints = self.execution.feedback.get(stage.module, []) if stage.kind == "mend" else []
         meter = Labelled(self.meter, stage=stage.kind, module=stage.module)
-        with self.delegations[stage.id].working(complaints), metered(meter):
+        with self.delegations[stage.id].working(self._complaints(stage)), metered(meter):
             yield
+
+    def _complaints(self, stage: Stage) -> list[str]:
+        return self.execution.feedback.get(stage.module, []) if stage.kind == "mend" else []
 
     def begin(self, stage: Stage, ended: Mapping[str, Outcome]) -> ModuleInput | Outcome:
         """Return a stage's input, unless there is nothing to run."""
@@ -133,7 +136,9 @@ class _Pass:
 
     def report(self, stage: Stage, outcome: Outcome) -> dict[str, Any]:
         """Say how a stage ended, and return its outcome as JSON for the task's result."""
+        self._reported.add(stage.id)
         self.delegations[stage.id].end(outcome)
+        outcome.delegated = self.delegations[stage.id].begun
         details: dict[str, Any] = {"stage": stage.kind, "reused": outcome.reused}
         if outcome.status == "done":
             phase = Phase.AGREED if stage.kind == "agree" else Phase.DONE
@@ -148,6 +153,7 @@ class _Pass:
 
     def commit(self, results: list[Any]) -> dict[str, Any]:
         """Return the node's update, or raise what pauses the run."""
+        self._report_restored(results)
         try:
             raise_pauses(results)
         except BudgetReached:
@@ -159,6 +165,13 @@ class _Pass:
             for stage, result in zip(self.execution.stages, results, strict=True)
         }
         return self.execution.commit(ended, give_up=self.meter.ended)
+
+    def _report_restored(self, results: list[Any]) -> None:
+        """Say again how stages ended whose results were there already: a kill may have come before it was kept."""
+        for stage, result in zip(self.execution.stages, results, strict=True):
+            if stage.id not in self._reported and not isinstance(result, BaseException):
+                with self.recording(stage):
+                    self.delegations[stage.id].again(self._complaints(stage), Outcome.model_validate(result))
 
 
 def raise_pauses(results: Iterable[Any]) -> None:

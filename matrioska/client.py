@@ -77,7 +77,7 @@ class EnsembleClient:
         """
         body = {"query": text, "stream": True}
         with _told(), httpx.Client(**self._arguments) as client, client.stream("POST", "/query", json=body) as response:
-            if response.is_error:
+            if not response.is_success:
                 response.read()
             yield from _events(_checked(response).iter_lines())
 
@@ -89,7 +89,7 @@ class EnsembleClient:
             httpx.AsyncClient(**self._arguments) as client,
             client.stream("POST", "/query", json=body) as response,
         ):
-            if response.is_error:
+            if not response.is_success:
                 await response.aread()
             reader = _Events()
             async for line in _checked(response).aiter_lines():
@@ -105,8 +105,13 @@ def _told() -> Iterator[None]:
         yield
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise ServiceError(
-            f"The service cannot be reached: {str(error) or type(error).__name__}.",
+            f"The service cannot be reached: {str(error).rstrip('.') or type(error).__name__}.",
             next_step="Start it with `matrioska serve`, and compare the address.",
+        ) from error
+    except UnicodeEncodeError as error:
+        raise ServiceError(
+            f"What is to be sent cannot be written in {error.encoding}: {error.reason}.",
+            next_step="A token has letters, digits and signs of ASCII only, and a query no half characters.",
         ) from error
 
 
@@ -126,7 +131,7 @@ def _checked(response: httpx.Response) -> httpx.Response:
         return response
     try:
         raise _error(response.json(), response.status_code)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ServiceError(
             f"The service answers with {response.status_code} and no reason.",
             status=response.status_code,

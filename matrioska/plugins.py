@@ -141,21 +141,29 @@ def _manager() -> pluggy.PluginManager:
 def _load() -> _Loaded:
     global _loaded
     if _loaded is None:
-        manager = _manager()
         # In place before the first is loaded: a plugin that asks what there is while it is imported finds what
         # was loaded before it, and no endless loop.
-        _loaded = _Loaded(manager, [])
-        for point in sorted(entry_points(group=PROJECT), key=lambda point: (_package(point), point.name)):
-            plugin = Plugin(point.name, *_package(point))
-            _loaded.plugins.append(plugin)
-            try:
-                loaded = point.load()
-            except FAILURES as error:
-                _leave_out(plugin, reason_of(error))
-            else:
-                _register(manager, plugin, loaded)
+        _loaded = _Loaded(_manager(), [])
+        try:
+            _load_into(_loaded)
+        except BaseException:
+            # Ctrl-C, say: who goes on in this process must not miss the plugins that were yet to come.
+            _loaded = None
+            raise
         _loaded.found.clear()
     return _loaded
+
+
+def _load_into(loaded: _Loaded) -> None:
+    for point in sorted(entry_points(group=PROJECT), key=lambda point: (_package(point), point.name)):
+        plugin = Plugin(point.name, *_package(point))
+        loaded.plugins.append(plugin)
+        try:
+            found = point.load()
+        except FAILURES as error:
+            _leave_out(plugin, reason_of(error))
+        else:
+            _register(loaded.manager, plugin, found)
 
 
 def _package(point: EntryPoint) -> tuple[str, str]:

@@ -191,8 +191,7 @@ class Questions:
     def _check(self, via: Via) -> None:
         """Check, before anything is saved, that a graph can answer by the settings, and the models they name."""
         if via == "cascade":
-            minds = self._tree().minds
-            check_models(self.context, also=[mind.model for mind in minds if mind.model not in (None, ENSEMBLE)])
+            check_models(self.context, minds=self._tree().minds)
         else:
             self._topology()
 

@@ -21,6 +21,7 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from langchain_core.runnables import RunnableConfig
+from langgraph.config import get_config
 from langgraph.errors import GraphBubbleUp
 from langgraph.runtime import Runtime
 from langgraph.types import interrupt
@@ -37,6 +38,9 @@ from matrioska.store.journal.journal import MAX_CONVERSATION
 PERSON, BOSS, CHECKS = "person", "boss", "checks"
 # Which graph asks by which name: no other graph has it in its state.
 _GRAPHS = {"task": "matrioska", "query": "ensemble", "question": "cascade"}
+
+# Where LangGraph hands its nodes the checkpointer.
+_CHECKPOINTER = "__pregel_checkpointer"
 
 #: Whether a state is that of a new question.
 Begins = Callable[[Any], bool]
@@ -158,7 +162,7 @@ def node_recording(
     journal = open_journal(run_options(state, runtime).base_path)
     scope = journal.scope(
         # Of a run that nobody can resume, a question is a conversation.
-        _conversation(info.thread_id or f"run-{turn}"),
+        _conversation(_own_name(info.thread_id) if info.thread_id else f"run-{turn}"),
         info.task_id,
         graph=graph,
         turn=turn,
@@ -167,6 +171,13 @@ def node_recording(
         repeats=repeats,
     )
     return Recording(scope, turn, journal)
+
+
+def _own_name(thread: str) -> str:
+    """Return the name that a thread has on the command line too, where a LangGraph server knows it by a UUID."""
+    # By attribute and not by class: a LangGraph server wraps the checkpointer.
+    name: Callable[[str], str] | None = getattr(get_config()["configurable"].get(_CHECKPOINTER), "own_name", None)
+    return name(thread) if name is not None else thread
 
 
 def _conversation(thread: str) -> str:
@@ -250,6 +261,13 @@ def _question(request: dict[str, Any], key: str, status: Status) -> str:
     told = "\n".join([*request["complaints"], request["action_requests"][0]["description"]])
     details = {"kind": request["kind"]}
     return current_recorder().note("control", told, destination=PERSON, key=key, status=status, details=details)
+
+
+def defer() -> None:
+    """Let the step around the one under way wait for what was said here: see `Scope.defer`."""
+    scope = current_recorder()
+    if isinstance(scope, Scope):
+        scope.defer()
 
 
 def settle(status: Status = "done") -> None:

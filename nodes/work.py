@@ -35,7 +35,7 @@ from matrioska.state.paths import safe_relative_path
 from matrioska.store.artifacts import ArtifactStore
 from matrioska.workers.base import GivenFile, Made
 from matrioska.workers.base import Job as WorkerJob
-from matrioska.workers.plugins import workers
+from matrioska.workers.plugins import answered, workers
 
 #: Files that a module is given room for when its plan names none.
 USUAL_FILES = 3
@@ -65,13 +65,14 @@ async def ask_worker(template: str, state: ModuleState, runtime: Runtime[RunCont
     Raises:
         ConfigError: the plan names a worker that is not installed.
         ModelError: the model failed.
+        PluginError: the worker is a plugin's, and failed.
     """
     options = run_options(state, runtime)
     store = artifact_store(options)
     job, worker_job = await off_loop(_prepare, template, state, runtime, options, store, extra)
     # A mend is another round of what was said before.
     with voiced("iteration" if template == "mend" else "response", job.spec.id, BOSS):
-        work = await workers()[job.spec.worker].answer(worker_job)
+        work = await answered(workers()[job.spec.worker], worker_job)
     reply = work.reply
     costs: dict[str, Any] = {"usage": reply.usage.model_dump()}
     if thoughts := await off_loop(keep_reasoning, store, reply):

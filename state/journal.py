@@ -25,6 +25,8 @@ Status = Literal["open", "done", "failed"]
 MAX_CONTENT = 1_000_000
 #: Longest name of who speaks or is spoken to.
 MAX_PARTY = 200
+#: Longest name of a model or an error in a metric.
+MAX_NAME = 400
 
 
 class Conversation(BaseModel):
@@ -33,7 +35,7 @@ class Conversation(BaseModel):
     id: str
     """The thread's id; of a run that nobody can resume, one made for it."""
     graph: str
-    """``matrioska``, ``ensemble``, ``cascade`` or ``single``."""
+    """``matrioska``, ``ensemble``, ``cascade``, ``single``, or ``compare`` (what a judge says)."""
     title: str = ""
     """The beginning of what was asked."""
     status: Status = "open"

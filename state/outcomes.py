@@ -29,3 +29,5 @@ class Outcome(BaseModel):
     """What the stage says about things that other modules own."""
     reused: bool = False
     """Whether an earlier result with the same inputs stood in."""
+    delegated: bool = False
+    """Whether the module was given the work; else there was nothing to do, or no doing it."""

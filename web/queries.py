@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
 
 from pydantic import ValidationError
 from starlette.requests import Request
 
 from matrioska.models.telemetry import traced
+from matrioska.nodes.recording import PERSON, Recording
 from matrioska.state.ensemble import MAX_QUERY, EnsembleAnswer
+from matrioska.store.journal import Asked, open_journal
 from matrioska.web.body import read_json
 from matrioska.web.errors import RequestError, form_error
 from matrioska.web.schemas import QueryRequest
@@ -55,11 +61,13 @@ class Queries(Underway[EnsembleAnswer]):
 
     Args:
         ensemble: what answers them.
+        base_path: below it what is said is kept in the journal, each query as a conversation; None keeps nothing.
     """
 
-    def __init__(self, ensemble: Ensemble) -> None:
+    def __init__(self, ensemble: Ensemble, base_path: Path | None = None) -> None:
         super().__init__(MOST_QUERIES, "queries")
         self.ensemble = ensemble
+        self._base = base_path
 
     def ask(self, query: str, on_event: OnEvent | None = None) -> Asking:
         """Begin to answer a query; the answer is as strangers may see it.
@@ -69,7 +77,28 @@ class Queries(Underway[EnsembleAnswer]):
         """
 
         async def work() -> EnsembleAnswer:
-            with traced("query"):
-                return shown_answer(await self.ensemble.ask(query, on_event=on_event))
+            conversation = f"query-{secrets.token_hex(8)}"
+            with traced("query", conversation):
+                async with self._recorded(conversation, query):
+                    return shown_answer(await self.ensemble.ask(query, on_event=on_event))
 
         return self.begin(work)
+
+    @asynccontextmanager
+    async def _recorded(self, conversation: str, query: str) -> AsyncIterator[None]:
+        """Write down what is said to answer a query."""
+        if self._base is None:
+            yield
+            return
+        journal = await asyncio.to_thread(open_journal, self._base)
+        root = Asked(query, PERSON, "ensemble")
+        scope = journal.scope(conversation, "query", graph="ensemble", turn="query", root=root, source="ensemble")
+        async with Recording(scope, reports=False):
+            try:
+                yield
+            except BaseException as error:
+                # Said before it ends, since whatever is said begins a conversation anew.
+                scope.failed(error)
+                scope.settle("failed")
+                raise
+            scope.settle()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
@@ -46,9 +47,7 @@ def show_answer(ui: Ui, command: Command, answered: Answered, *, votes: bool = F
         answered: the answer.
         votes: whether every vote of an ensemble is shown below it.
     """
-    if not ui.quiet and ui.err.is_terminal:
-        ui.err.print()
-    ui.out.print(Text(plain(answered.text.strip())), soft_wrap=True)
+    show_text(ui.out, answered.text)
     if votes and answered.via == "ensemble":
         ui.out.print()
         ui.out.print(votes_table(EnsembleAnswer.model_validate(answered.details)))
@@ -60,6 +59,11 @@ def show_answer(ui: Ui, command: Command, answered: Answered, *, votes: bool = F
         ui.err.print()
     ui.say((f"   {' · '.join(_facts(answered))}", "dim"))
     ui.say(("   Read who said what: ", "dim"), (command("journal", answered.thread_id), "cyan"), soft_wrap=True)
+
+
+def show_text(out: Console, text: str) -> None:
+    """Show what a model wrote: on a screen no word is broken, in a file or a pipe no line."""
+    out.print(Text(plain(text.strip())), soft_wrap=not out.is_terminal)
 
 
 def _missing(answered: Answered) -> str:

@@ -154,6 +154,8 @@ class AskSession:
         if self.ui.json:
             self.ui.emit_json(question_json(answered))
         else:
+            if not self.ui.quiet and self.ui.err.is_terminal:
+                self.ui.err.print()
             show_answer(self.ui, self.place.command, answered, votes=self.votes)
         return exit_code_of(answered)
 

@@ -193,22 +193,26 @@ def _ended(ui: Ui, comparison: Comparison, report: Path) -> int:
     summary, unjudged = comparison.summary(), comparison.unjudged
     comparison.write_report(report, summary)
     kept = comparison.kept.path if unjudged else comparison.kept.end()
+    mute = not any(way.answered for way in summary.ways)
     if ui.json:
-        ui.emit_json(_as_json(comparison, summary, report, kept))
-    else:
+        status = "failed" if mute else "partial" if unjudged else "complete"
+        ui.emit_json({"status": status, **_as_json(comparison, summary, report, kept)})
+    elif not mute:
         show_summary(ui, summary)
+    if mute:
+        ui.say(("✗ ", "bold red"), "Nobody gave an answer: nothing was compared.")
+        ui.say(("  → ", "dim"), "See with `matrioska doctor` whether the models can be reached, and begin again.")
     if unjudged:
         ui.say(("✗ ", "bold red"), f"No judge could be reached for {count(unjudged, 'pair')} of answers.")
         ui.say(("  → ", "dim"), "Run the same command again: only what is missing is asked for.")
     if not ui.quiet:
         ui.say("   The answers side by side: ", (str(report), "cyan"), soft_wrap=True)
-    return FAILED if unjudged else COMPLETE
+    return FAILED if unjudged or mute else COMPLETE
 
 
 def _as_json(comparison: Comparison, summary: Summary, report: Path, kept: Path) -> dict[str, Any]:
     found = comparison.kept
     return {
-        "status": "partial" if comparison.unjudged else "complete",
         "report": str(report),
         "file": str(kept),
         **summary.model_dump(mode="json"),

@@ -48,6 +48,8 @@ _EXTRAS = {
         "opentelemetry.exporter.otlp.proto.http": "opentelemetry-exporter-otlp-proto-http",
     },
 }
+#: Columns of names, and of those in a group that has longer ones.
+_NAMES, _LONGEST_NAME = 27, 40
 _PACKAGES = ("langgraph", "langgraph-checkpoint-sqlite", "langchain-core", "pydantic", "typer", "rich")
 _OLDEST_SQLITE = (3, 35)
 _OLDEST_PYTHON = (3, 11)
@@ -85,8 +87,11 @@ def _print(checks: list[Check]) -> None:
     from matrioska.cli.ui import current
 
     signs = {OK: ("✓", "green"), MISSING: ("✗", "bold red"), OPTIONAL: ("–", "dim"), WARNING: ("!", "yellow")}
-    width = min(27, max(len(check.name) for check in checks))
-    for group, members in groupby(checks, lambda check: check.group):
+    usual = min(_NAMES, max(len(check.name) for check in checks))
+    for group, found in groupby(checks, lambda check: check.group):
+        members = list(found)
+        # A name of a model is longer than others, and copied: only its own group makes room for it.
+        width = max(usual, min(_LONGEST_NAME, max(len(check.name) for check in members)))
         table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, show_header=False, title_justify="left")
         table.add_column(width=1)
         table.add_column(width=width, overflow="fold")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import importlib.util
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -16,10 +16,13 @@ from matrioska.cli.text import count, line, listed, size
 from matrioska.models.providers import EMBEDDED, is_loopback, providers, shown_address
 from matrioska.models.registry import check_member, member_address, member_key, parse_name
 from matrioska.models.servers import LOCAL_SERVERS, ServedModel, Server, look_at_all, server_address
+from matrioska.state.cascade import MindSpec
 from matrioska.state.context import ROLES, RunOptions
 from matrioska.state.errors import ConfigError, MatrioskaError, ModelLoadError
 from matrioska.state.members import Member
 from matrioska.store.settings import find_fallbacks, find_member, load_members, resolve_options
+from matrioska.workers.cascade.thinkers import ENSEMBLE
+from matrioska.workers.cascade.tree import load_tree
 
 _GROUP = "Models that your settings name"
 #: Seconds that the hub may take to tell the size of a model that is not here yet.
@@ -27,7 +30,7 @@ _HUB_SECONDS = 12.0
 #: Tokens of context that a model's need is told for.
 _CONTEXT = 8192
 _START = {
-    "lmstudio": "Start its server in LM Studio, or with `lms server start`.",
+    "lmstudio": "Start its server: in LM Studio, under Developer, or with `lms server start`.",
     "ollama": "Start it with `ollama serve`.",
     "llamacpp": "Start it with `llama-server -m MODEL.gguf --port 8080`.",
     "vllm": "Start it with `vllm serve MODEL`.",
@@ -57,7 +60,7 @@ class ModelsFound:
 def look_at_models() -> ModelsFound:
     """Return the checks of everything that has to do with models. Faulty settings leave out what they name."""
     try:
-        named = named_models(resolve_options(None), load_members())
+        named = named_models(resolve_options(None), load_members(), _minds())
     except ConfigError:
         named = []
     with ThreadPoolExecutor(1) as pool:
@@ -69,7 +72,15 @@ def look_at_models() -> ModelsFound:
     return ModelsFound([*key_checks(named), *machine_checks(machine), *server_checks(shown), *usable], machine, shown)
 
 
-def named_models(options: RunOptions, members: Mapping[str, Member]) -> list[Named]:
+def _minds() -> Sequence[MindSpec]:
+    """Return the minds of the settings' tree; none of one that cannot be used, which `part_checks` tells."""
+    try:
+        return load_tree().minds
+    except ConfigError:
+        return ()
+
+
+def named_models(options: RunOptions, members: Mapping[str, Member], minds: Sequence[MindSpec]) -> list[Named]:
     """Return every model that the settings name, with what for; members that nothing names come last."""
     found: dict[str, Named] = {}
 
@@ -81,6 +92,9 @@ def named_models(options: RunOptions, members: Mapping[str, Member]) -> list[Nam
         note(options.model, "every other role" if options.roles else "every role")
     for role, name in options.roles.items():
         note(name, role)
+    for mind in minds:
+        if mind.model not in (None, ENSEMBLE):
+            note(str(mind.model), mind.called)
     for name in members:
         note(name, "")
     for name in list(found):
@@ -155,7 +169,7 @@ def server_checks(servers: list[Server]) -> Iterator[Check]:
         group, title = "Servers of models", _TITLES.get(server.provider, server.provider)
         if not server.answers:
             silent = f"{server.url}: {line(server.fault, 120)}"
-            yield Check(title, OPTIONAL, silent, group=group)
+            yield Check(title, OPTIONAL, silent, _START.get(server.provider, ""), group)
             continue
         told = [_told_model(server, position) for position in range(min(len(server.models), 12))]
         more = f"\n… and {len(server.models) - 12} more" if len(server.models) > 12 else ""
@@ -177,7 +191,7 @@ def _room(model: ServedModel) -> str:
 def _model_check(found: Named, servers: list[Server], machine: Machine) -> Check:
     """Tell whether a model can be used, and else what to do."""
     name = f"model {line(found.name, 60)}"
-    uses = f"for {', '.join(found.uses)}" if found.uses else "for no role"
+    uses = f"for {listed(found.uses)}" if found.uses else "for no role"
     model = f"{line(found.member.model, 100)} " if found.member.model != found.name else ""
     try:
         check_member(found.member)

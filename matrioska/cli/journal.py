@@ -12,6 +12,7 @@ from typing import Any, get_args
 
 from rich.text import Text
 
+from matrioska.cli.answers import show_text
 from matrioska.cli.approve import confirm
 from matrioska.cli.given import read_duration
 from matrioska.cli.journal_follow import follow
@@ -214,7 +215,7 @@ def _show_message(ui: Ui, tree: Tree, wanted: str, view: View) -> None:
     ui.out.print()
     if view.prompts:
         show_prompt(ui.out, message)
-    ui.out.print(Text(plain(message.content.strip())), soft_wrap=True)
+    show_text(ui.out, message.content)
 
 
 def _find(kept: Journal, thread: str) -> Conversation:

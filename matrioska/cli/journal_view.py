@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 _PARTY = 24
 #: Narrowest column of titles that is still shown.
 _SHORTEST_TITLE = 9
+#: Columns of a narrow screen's list that give way, in this order.
+_LESSER = ("messages", "tokens", "graph")
+#: Columns between two of a table; none is needed after the last.
+_GAP = 2
 _MARKS = {"open": ("◌", "bold yellow"), "failed": ("✗", "bold red"), "done": (" ", "")}
 _STYLES = {
     "query": "bold",
@@ -76,28 +80,37 @@ def spent(messages: Iterable[Message]) -> Spent:
 
 
 def conversations_table(found: Sequence[Conversation], width: int) -> Table:
-    """Return the table of conversations, on lines of at most ``width`` columns: the title gives way."""
-    table = _table("conversation", "graph", "status", "messages", "tokens", "changed")
-    # An id is copied: where it has no room, it goes on below.
+    """Return the table of conversations, on lines of at most ``width`` columns.
+
+    The title gives way first, then what can be seen in the conversation itself: an id is copied, and stays whole.
+    """
+    columns: dict[str, list[str]] = {
+        "conversation": [line(each.id, 200) for each in found],
+        "graph": [line(each.graph, 12) for each in found],
+        "status": [each.status for each in found],
+        "messages": [f"{each.messages:,}" for each in found],
+        "tokens": [f"{each.tokens:,}" for each in found],
+        "changed": [clock(each.updated)[:16] for each in found],
+    }
+
+    def room(without: Sequence[str] = ()) -> int:
+        taken = (max(map(len, [name, *cells])) + _GAP for name, cells in columns.items() if name not in without)
+        return width - sum(taken)
+
+    # Where even then an id has no room, it goes on below, and nothing gives way.
+    ways = (_LESSER[:number] for number in range(len(_LESSER) + 1))
+    for name in next((some for some in ways if room(some) >= -_GAP), ()):
+        del columns[name]
+    table = _table(*columns)
     table.columns[0].no_wrap, table.columns[0].overflow = False, "fold"
-    rows = [
-        (
-            line(each.id, 200),
-            line(each.graph, 12),
-            each.status,
-            f"{each.messages:,}",
-            f"{each.tokens:,}",
-            clock(each.updated)[:16],
-        )
-        for each in found
-    ]
-    heads = [len(str(column.header)) for column in table.columns]
-    room = width - sum(max(head, *(len(row[place]) for row in rows)) + 2 for place, head in enumerate(heads))
-    if room >= _SHORTEST_TITLE:
+    if (left := room()) >= _SHORTEST_TITLE:
         table.add_column("title", no_wrap=True, style="dim")
-    for row, each in zip(rows, found, strict=True):
-        title = [line(each.title, room)] if room >= _SHORTEST_TITLE else []
-        table.add_row(*row[:2], Text(row[2], _STATUS.get(row[2], "")), *row[3:], *title)
+        columns["title"] = [line(each.title, left) for each in found]
+    for row in zip(*columns.values(), strict=True):
+        styled = dict(zip(columns, row, strict=True))
+        table.add_row(
+            *(Text(cell, _STATUS.get(cell, "")) if name == "status" else cell for name, cell in styled.items())
+        )
     return table
 
 

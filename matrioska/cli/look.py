@@ -120,7 +120,7 @@ def show_thread(thread: str, module: str | None, base_path: Path | None, *, as_j
     place = find_place(base_path)
 
     async def body() -> int:
-        async with look(ui, place, thread) as session:
+        async with look(ui, place, thread, questions=True) as session:
             if graph_of(session.runs.saver, thread) != "matrioska":
                 return show_question(ui, place.command, await questions_of(session).show(thread))
             report = await session.runs.show(thread)

@@ -122,7 +122,7 @@ def _queries(topology: Topology | None, place: Place) -> Queries | None:
     if topology is None:
         return None
     book = FitnessBook(place.layout.fitness, priors_of(topology))
-    return Queries(Ensemble(topology, find=find_member, fitness=book, embedder=embedder_of()))
+    return Queries(Ensemble(topology, find=find_member, fitness=book, embedder=embedder_of()), place.layout.base)
 
 
 def _say_what(ui: Ui, address: str, models: Sequence[str], topology: Topology | None, *, guarded: bool) -> None:

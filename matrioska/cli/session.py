@@ -21,7 +21,7 @@ from matrioska.cli.progress import Progress
 from matrioska.cli.report import exit_code, show_interrupted, show_result, show_waiting
 from matrioska.cli.screen import Screen, make_screen
 from matrioska.cli.signals import Stopped, Stopper
-from matrioska.cli.text import command
+from matrioska.cli.text import command, line
 from matrioska.cli.ui import Ui
 from matrioska.reports import RunReport
 from matrioska.runs import Runs, open_runs
@@ -29,6 +29,7 @@ from matrioska.state.context import RunContext
 from matrioska.state.errors import MatrioskaError, ThreadBusyError, UsageError
 from matrioska.store.layout import Layout
 from matrioska.store.settings import resolve_options
+from matrioska.threads import graph_of
 
 Work = Callable[..., Awaitable[RunReport]]
 
@@ -197,17 +198,18 @@ async def open_session(ui: Ui, place: Place, context: RunContext | None = None) 
 
 
 @asynccontextmanager
-async def look(ui: Ui, place: Place, thread: str | None = None) -> AsyncIterator[Session]:
+async def look(ui: Ui, place: Place, thread: str | None = None, *, questions: bool = False) -> AsyncIterator[Session]:
     """Open runs to look at them: nothing is driven, and nothing created where there are none.
 
     Raises:
         ThreadNotFoundError: ``thread`` is not there.
+        UsageError: it is a question, and ``questions`` are not looked at.
     """
     require_database(place, thread or "")
     async with open_runs(place.layout.base) as runs:
         session = Session(ui, place, runs, Stopper(lambda text: ui.say(text)))
         if thread is not None:
-            await require(session, thread)
+            await require(session, thread, questions=questions)
         yield session
 
 
@@ -221,14 +223,20 @@ def require_database(place: Place, thread: str) -> None:
         raise thread_not_found(thread, [])
 
 
-async def require(session: Session, thread: str) -> None:
-    """Check that a thread exists.
+async def require(session: Session, thread: str, *, questions: bool = False) -> None:
+    """Check that a thread exists, and is a run unless ``questions`` are taken too.
 
     Raises:
         ThreadNotFoundError: it does not; names the nearest.
+        UsageError: it is a question, which has nothing of what is done with a run.
     """
     if not await session.exists(thread):
         raise thread_not_found(thread, session.runs.saver.thread_ids())
+    if not questions and graph_of(session.runs.saver, thread) != "matrioska":
+        raise UsageError(
+            f"'{line(thread, 64)}' is a question, and this is done with runs.",
+            next_step=f"Read its answer: `{session.place.command('show', thread)}`.",
+        )
 
 
 def run_async(body: Callable[[], Awaitable[int]]) -> int:

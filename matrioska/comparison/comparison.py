@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,16 +12,18 @@ from typing import Protocol
 
 from matrioska.comparison.contestants import contestants, judge_for, judges_itself
 from matrioska.comparison.costs import CostLine, expected
-from matrioska.comparison.judge import Judge
+from matrioska.comparison.judge import JUDGE, Judge
 from matrioska.comparison.kept import Kept, fingerprint, opened
 from matrioska.comparison.page import report
 from matrioska.comparison.records import Contestant, StudyQuestion
 from matrioska.comparison.study import Asks, OnEvent, Study
 from matrioska.comparison.summary import JudgeSummary, Summary, summarise
 from matrioska.models.gateway.prices import price_known
+from matrioska.nodes.recording import PERSON, Recording
 from matrioska.state.context import RunContext
 from matrioska.state.ensemble import Topology
 from matrioska.state.questions import Estimate, Via
+from matrioska.store.journal import Asked, open_journal
 from matrioska.store.layout import Layout, unwritable
 from matrioska.store.settings import find_member
 
@@ -47,6 +50,7 @@ class Comparison:
         contestants: the ways that take part.
         judge: who compares.
         kept: what there is so far.
+        layout: the base path.
     """
 
     answers: Answers
@@ -54,6 +58,7 @@ class Comparison:
     contestants: Sequence[Contestant]
     judge: Judge
     kept: Kept
+    layout: Layout
 
     @property
     def ways(self) -> list[Via]:
@@ -85,7 +90,13 @@ class Comparison:
         Raises:
             MatrioskaError: see there.
         """
-        await Study(self.answers, self.questions, self.ways, self.judge, self.kept, on_event=on_event).run()
+        journal = await asyncio.to_thread(open_journal, self.layout.base)
+        told = Asked("\n".join(question.text for question in self.questions), PERSON, JUDGE)
+        # Each way answers in a conversation of its own; this one is the judge's.
+        scope = journal.scope(self.kept.name, "study", graph="compare", turn="study", root=told, source=JUDGE)
+        async with Recording(scope):
+            await Study(self.answers, self.questions, self.ways, self.judge, self.kept, on_event=on_event).run()
+            scope.settle()
 
     def summary(self) -> Summary:
         """Return what it comes to. Pairs that no judge could be reached for count as without a verdict."""
@@ -141,4 +152,4 @@ def open_comparison(
     who = contestants(answers.ways(), context, topology)
     examiner = judge_for(judge, context)
     with opened(layout, fingerprint(questions, who, examiner.name)) as kept:
-        yield Comparison(answers, questions, who, examiner, kept)
+        yield Comparison(answers, questions, who, examiner, kept, layout)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable
+
+from pydantic import BaseModel
 
 from matrioska.comparison.judge import Judge
 from matrioska.comparison.records import NAMES, Contestant
@@ -34,7 +37,7 @@ def contestants(ways: Iterable[Via], context: RunContext, topology: Topology | N
         UsageError: there are not two ways to compare.
         ConfigError: the settings are faulty.
     """
-    found = [Contestant(via=via, models=_models(via, context, topology)) for via in sorted(ways, key=_ORDER.index)]
+    found = [_contestant(via, context, topology) for via in sorted(ways, key=_ORDER.index)]
     if len(found) < 2:
         there = f"only {NAMES[found[0].via]} is configured" if found else "no way to answer is configured"
         raise UsageError(
@@ -72,14 +75,19 @@ def judges_itself(judge: str, contestants: Iterable[Contestant]) -> list[Via]:
     return [found.via for found in contestants if judge in found.models]
 
 
-def _models(via: Via, context: RunContext, topology: Topology | None) -> tuple[str, ...]:
-    single = Single(context)
+def _contestant(via: Via, context: RunContext, topology: Topology | None) -> Contestant:
+    single, setup = Single(context), list[BaseModel]()
     names: list[str | None] = [single.name]
     if via == "cascade":
-        names = [mind.model or single.own for mind in load_tree(single.own).minds]
+        tree = load_tree(single.own)
+        names = [mind.model or single.own for mind in tree.minds]
+        setup.append(tree)
     if via == "ensemble" or ENSEMBLE in names:
         found = topology or load_topology()
         names = [name for name in names if via == "cascade" and name != ENSEMBLE]
         names += [name for node in found.nodes for name in (node.model_a, node.model_b, node.tie_break)]
         names.append(found.synthesizer)
-    return tuple(dict.fromkeys(shown_address(find_member(name).model) for name in names if name))
+        setup.append(found)
+    models = tuple(dict.fromkeys(shown_address(find_member(name).model) for name in names if name))
+    digest = hashlib.sha256("\n".join(part.model_dump_json() for part in setup).encode()).hexdigest()[:16]
+    return Contestant(via=via, models=models, setup=digest)

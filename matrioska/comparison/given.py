@@ -135,7 +135,8 @@ def _short(given: Any, most: int, what: str) -> str:
 
 
 def _lines(text: str) -> Iterator[Entry]:
-    for number, line in enumerate(text.splitlines(), 1):
+    # Not by str.splitlines, which also parts lines at U+2028 and the like: JSON may hold those as they are.
+    for number, line in enumerate(io.StringIO(text, newline=None), 1):
         if line.strip():
             yield f"line {number}", line
 
@@ -205,4 +206,6 @@ def _columns(heading: list[str], place: str) -> list[str]:
     names = [cell.strip().casefold() for cell in heading]
     if not any(_NAMES.get(name) == "text" for name in names):
         raise _MalformedError(place, "no column is called question")
+    if double := next((name for at, name in enumerate(names) if name and name in names[:at]), ""):
+        raise _MalformedError(place, f"two columns are called {double[:80]!r}")
     return names

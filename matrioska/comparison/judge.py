@@ -9,12 +9,16 @@ from typing import Any, Literal
 
 from matrioska.comparison.records import SHOWN, Duel, Opinion, Scores, StudyQuestion, WayReply
 from matrioska.models.gateway import Client
+from matrioska.models.recorder import voiced
+from matrioska.nodes.recording import PERSON, unit_recording
 from matrioska.nodes.replies import usable_text
 from matrioska.prompts.render import render
 from matrioska.state.answers import parse_json_object
 from matrioska.state.errors import AnswerError, ModelError
 from matrioska.state.forms import AnswerForm
 
+#: As whom it speaks in the journal.
+JUDGE = "judge"
 #: Times that the judge is asked in each order.
 _TRIES = 2
 #: Characters kept of a reason.
@@ -81,9 +85,11 @@ class Judge:
             return made.model_copy(update={"outcome": outcome})
         if one.text == other.text:
             return made.model_copy(update={"how": "identical"})
-        made.opinions = list(
-            await asyncio.gather(self._opinion(question, one, other), self._opinion(question, other, one))
-        )
+        # Done anew as a whole when it was cut off; only its end is kept.
+        async with unit_recording(f"{question.id} {one.via} {other.via}"):
+            made.opinions = list(
+                await asyncio.gather(self._opinion(question, one, other), self._opinion(question, other, one))
+            )
         made.outcome, made.how = _outcome(made)
         return made
 
@@ -100,7 +106,8 @@ class Judge:
                 complaint=complaint,
             )
             try:
-                reply = await self.client.ask(messages, FORM)
+                with voiced("critique", JUDGE, PERSON):
+                    reply = await self.client.ask(messages, FORM)
                 opinion.usage, opinion.by = opinion.usage + reply.usage, reply.model or self.name
                 return opinion.model_copy(update=read_verdict(parse_json_object(usable_text(reply))))
             except AnswerError as error:

@@ -28,7 +28,7 @@ _MODELS: Mapping[str, type[BaseModel]] = {"reply": WayReply, "duel": Duel}
 
 
 def fingerprint(questions: Sequence[StudyQuestion], contestants: Sequence[Contestant], judge: str) -> str:
-    """Return what makes two studies the same: their questions, who answers them, and who judges."""
+    """Return what makes two studies the same: their questions, who answers them and how, and who judges."""
     told = [[found.model_dump(mode="json") for found in kind] for kind in (questions, contestants)]
     return hashlib.sha256(json.dumps([_FORMAT, *told, judge], sort_keys=True).encode()).hexdigest()[:16]
 

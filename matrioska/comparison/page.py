@@ -42,7 +42,12 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"percent": lambda share: f"{share:.0%}", "clock": _clock, "dollars": dollars}
+    environment.filters |= {
+        "percent": lambda share: f"{share:.0%}",
+        "clock": _clock,
+        "dollars": dollars,
+        "counted": lambda number, noun: f"{number:,} {noun}{'' if number == 1 else 's'}",
+    }
     return environment
 
 
@@ -59,7 +64,9 @@ def dollars(cost: float, priced: bool) -> str:
 @cache
 def _markdown() -> MarkdownIt:
     without = ["html_block", "html_inline", "link", "autolink", "image", "reference"]
-    return MarkdownIt("commonmark", {"html": False}).enable("table").disable(without)
+    # Beyond its nesting the parser leaves text out without a word; a list takes two levels for each of its own.
+    options = {"html": False, "maxNesting": 60}
+    return MarkdownIt("commonmark", options).enable("table").disable(without)
 
 
 def answer_html(text: str) -> Markup:
@@ -106,6 +113,7 @@ def report(
             style=Markup(style),  # noqa: S704 - our own file
             policy=f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'",
             summary=summary,
+            judged=[pair for pair in summary.pairs if pair.wins + pair.ties + pair.losses],
             lengths=[told for pair in summary.pairs if (told := length_in_words(pair))],
             made_at=made_at,
             entries=[_entry(question, ways, replies, duels) for question in questions],

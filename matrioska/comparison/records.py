@@ -109,3 +109,5 @@ class Contestant(BaseModel):
     via: Via
     models: tuple[str, ...]
     """Every model that may speak in it, by name."""
+    setup: str = ""
+    """Digest of its tree of minds, and of its nodes: with others it is another contestant."""

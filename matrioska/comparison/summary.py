@@ -197,10 +197,13 @@ def length_in_words(pair: PairSummary) -> str:
         return ""
     decided = f" Of {pair.decided} that the judge decided, the longer answer won {pair.longer_wins}."
     wins, ties, losses = pair.comparable
+    alike = (
+        f" Among answers of comparable length (at most {COMPARABLE} times as long): "
+        f"{wins} wins, {ties} ties, {losses} losses."
+    )
     return (
         f"Length: answers of {NAMES[pair.one]} have {pair.length_ratio:.2f} times the words of those of "
-        f"{NAMES[pair.other]} (median).{decided if pair.decided else ''} Among answers of comparable length "
-        f"(at most {COMPARABLE} times as long): {wins} wins, {ties} ties, {losses} losses."
+        f"{NAMES[pair.other]} (median).{decided if pair.decided else ''}{alike if any(pair.comparable) else ''}"
     )
 
 

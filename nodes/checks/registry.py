@@ -83,7 +83,12 @@ def module_complaints(checked: Checked) -> list[str]:
 
 def _of_plugin(name: str, check: Check, checked: Checked) -> list[str]:
     """Return the complaints of a plugin's check: cleaned, cut and counted; none when it fails, which the log tells."""
-    copied = replace(checked, spec=checked.spec.model_copy(deep=True), values=copy.deepcopy(dict(checked.values)))
+    copied = replace(
+        checked,
+        spec=checked.spec.model_copy(deep=True),
+        files=[file.model_copy() for file in checked.files],
+        values=copy.deepcopy(dict(checked.values)),
+    )
     try:
         found = check(copied)
         if isinstance(found, str):
@@ -91,7 +96,8 @@ def _of_plugin(name: str, check: Check, checked: Checked) -> list[str]:
         told = list(islice(found, _MOST))
         if wrong := next((complaint for complaint in told if not isinstance(complaint, str)), None):
             raise TypeError(f"it complained with a {type(wrong).__name__}, not a text")
+        # In here, too: a text may be of a class of the plugin's own.
+        return bounded([shorten(clean_text(complaint), _LONGEST) for complaint in told if complaint.strip()])
     except FAILURES as error:
         _log.warning("The check %s of a plugin is left out for %s: %s", name, checked.spec.id, reason_of(error))
         return []
-    return bounded([shorten(clean_text(complaint), _LONGEST) for complaint in told if complaint.strip()])

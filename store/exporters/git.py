@@ -91,7 +91,8 @@ def _added(export: Export, target: Path) -> Exported:
         new = dict(history.folder.files())
         checked_out = repository.checked_out()
         at = repository.tip(checked_out) if checked_out is not None else None
-        follows = at == tip and is_clean(repository, old, new)
+        # A branch of another name is a person's own, also where it stands at the same commit.
+        follows = checked_out in (BRANCH, MAIN) and at == tip and is_clean(repository, old, new)
         if checked_out == BRANCH and not follows:
             raise UsageError(
                 f"The branch matrioska is checked out in {target}, and its files were changed.",
@@ -100,8 +101,8 @@ def _added(export: Export, target: Path) -> Exported:
         if follows:
             write_files(repository, old, new)
         # Ours last: an export that is cut off before is found undone by the next one, which ends it.
-        if follows and checked_out is not None and checked_out != BRANCH:
-            _move(repository, checked_out, tip, history.tip)
+        if follows and checked_out == MAIN:
+            _move(repository, MAIN, tip, history.tip)
         _move(repository, BRANCH, tip, history.tip)
     return _exported(target, history.commits, updated=follows or at == history.tip)
 

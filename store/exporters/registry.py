@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from matrioska.hooks import hookimpl
 from matrioska.plugins import FAILURES, Kind, reason_of
 from matrioska.state.errors import MatrioskaError, PluginError, UsageError
+from matrioska.state.text import clean_json
 from matrioska.state.wording import did_you_mean
 from matrioska.store.exporters.base import Export, Exported, Exporter
 from matrioska.store.exporters.git import GitExporter
@@ -64,13 +65,28 @@ def export_with(name: str, export: Export, target: Path) -> Exported:
     if name in EXPORTERS.built_in:
         return exporter.export(export, place)
     try:
-        exported = exporter.export(export, place)
-        if not isinstance(exported, Exported):
-            raise TypeError(f"it returned a {type(exported).__name__}, not an Exported")
-        return exported
+        return _checked(exporter.export(export, place))
     except MatrioskaError:
         raise
     except OSError as error:
         raise unwritable(place, error) from error
     except FAILURES as error:
         raise PluginError(f"The exporter {name} failed: {reason_of(error)}") from error
+
+
+def _checked(exported: Any) -> Exported:
+    """Return what a plugin's exporter handed back, as plain data.
+
+    Raises:
+        TypeError: it is something else.
+        RecursionError: its details hold themselves.
+    """
+    if not isinstance(exported, Exported):
+        raise TypeError(f"it returned a {type(exported).__name__}, not an Exported")
+    if not isinstance(exported.path, Path):
+        raise TypeError(f"its path is a {type(exported.path).__name__}, not a Path")
+    told: Any = exported.told
+    if isinstance(told, str):
+        raise TypeError("what it tells is a text, not one for each line")
+    details = clean_json(dict(exported.details))
+    return Exported(exported.path, tuple(map(str, told)), cast(Mapping[str, Any], details))

@@ -102,14 +102,35 @@ class Memory:
 
 
 class Memories(OrderedDict[str, Memory]):
-    """What is known of the conversations written to last, by id."""
+    """What is known of the conversations written to last, by id.
+
+    Attributes:
+        doubted: what holds only if nobody else has written since; the next claim finds out.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.doubted: dict[str, Memory] = {}
+
+    def doubt(self, conversation: str) -> None:
+        """Say that another process may have written to a conversation."""
+        # One step, since this may be any thread.
+        if (memory := self.pop(conversation, None)) is not None:
+            self.doubted[conversation] = memory
+
+    def find(self, conversation: str) -> Memory | None:
+        """Return what is, or was, known of a conversation."""
+        return self.get(conversation) or self.doubted.get(conversation)
 
     def keep(self, conversation: str, memory: Memory) -> None:
         """Remember a conversation, and forget the one that was not written to for longest."""
         self[conversation] = memory
         self.move_to_end(conversation)
+        self.doubted.pop(conversation, None)
         if len(self) > MOST_REMEMBERED:
             self.popitem(last=False)
+        if len(self.doubted) > MOST_REMEMBERED:
+            self.doubted.clear()
 
 
 def write(connection: sa.Connection, memories: Memories, entries: Sequence[Entry]) -> None:
@@ -124,7 +145,7 @@ def write(connection: sa.Connection, memories: Memories, entries: Sequence[Entry
     with connection.begin():
         # In one order everywhere: two processes that lock the same rows must not wait for each other.
         for conversation in sorted(groups):
-            memory = _claim(connection, memories.get(conversation), groups[conversation])
+            memory = _claim(connection, memories.find(conversation), groups[conversation])
             if memory is not None:
                 _Work(connection, conversation, memory).do(groups[conversation])
                 memories.keep(conversation, memory)
@@ -288,8 +309,10 @@ class _Work:
             self._memory.hidden.update(before)
 
     def _end(self, entry: Entry) -> None:
-        self._flush()
         memory = self._memory
+        if memory.hidden.isdisjoint(memory.steps.get(entry.step, ())):
+            return
+        self._flush()
         gone = [id for id in memory.steps.get(entry.step, ()) if id in memory.hidden]
         if not gone:
             return

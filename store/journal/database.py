@@ -17,7 +17,8 @@ from matrioska.state.errors import JournalError, StoreError
 from matrioska.store import database as files
 from matrioska.store.journal import migrate
 from matrioska.store.journal.migrate import WRITING
-from matrioska.store.journal.tables import VERSION_TABLE, conversations, write_json
+from matrioska.store.journal.spill import UNNAMED
+from matrioska.store.journal.tables import VERSION_TABLE, conversations, messages, write_json
 
 #: Seconds to wait for a server to take a connection, a lock to be let go, and a statement to end.
 CONNECT_SECONDS, LOCK_SECONDS, STATEMENT_SECONDS = 10, 30, 60
@@ -55,7 +56,7 @@ class Database:
         try:
             url = self._url()
         except StoreError:
-            return "of the setting journal"
+            return UNNAMED
         host = url.host or str(url.query.get("host", "")) or None
         shown = sa.URL.create(url.get_backend_name(), url.username, None, host, url.port, url.database)
         return str(self.file or shown.render_as_string())
@@ -94,6 +95,9 @@ class Database:
         with self.telling(), self._ready().connect().execution_options(**WRITING) as connection:
             for conversation in chosen:
                 with connection.begin():
+                    # SQLite follows parents to their children a thousand deep, no further.
+                    answers = (messages.c.conversation_id == conversation) & messages.c.parent_id.is_not(None)
+                    connection.execute(sa.update(messages).where(answers).values(parent_id=messages.c.correlation_id))
                     connection.execute(sa.delete(conversations).where(conversations.c.id == conversation))
             if self.file is not None:
                 # Of itself the file would keep its size; VACUUM would write all of it anew. As a script,
@@ -157,13 +161,15 @@ class Database:
         """
         try:
             url = sa.make_url(str(self._address).strip())
-        except ArgumentError:
+        except (ArgumentError, ValueError):
             # Not from the error, which may quote the address and with it a password.
             url = None
-        if url is None:
+        # An "@" in a password that is not escaped ends it: the rest of it would be shown as the server's name.
+        if url is None or "@" in (url.host or ""):
             raise JournalError(
                 "The setting journal is no address of a database.",
-                next_step='Give "sqlite:///path/to/file", "postgresql://user@host/database", or "off".',
+                next_step='Give "sqlite:///path/to/file", "postgresql://user@host/database", or "off"; '
+                'in a password write "@" as "%40" and "/" as "%2F".',
             )
         if url.get_backend_name() == "sqlite" and url.database in (None, "", ":memory:"):
             raise JournalError(

@@ -6,7 +6,7 @@ import atexit
 import os
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Awaitable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
 from datetime import timedelta
@@ -85,7 +85,7 @@ class Journal:
         Args:
             conversation: the thread's id.
             step: what is the same step when it is done again: a task's id.
-            graph: ``matrioska``, ``ensemble``, ``cascade`` or ``single``.
+            graph: ``matrioska``, ``ensemble``, ``cascade``, ``single`` or ``compare``.
             turn: tells several questions on one thread apart; each has a root of its own.
             root: what was asked.
             parent: id of the message that those of this step answer; '' for the root.
@@ -100,6 +100,9 @@ class Journal:
             UsageError: the conversation has no id, or one of more than 200 characters.
         """
         origin = _origin(conversation, graph, turn, root)
+        if self.keeps:
+            # A step of a graph begins: since the last one, another process may have had the thread.
+            self._keeper.doubt(origin.conversation)
         path, speaker = bounded_step(clean_text(step)), party_of(source) or origin.graph
         addressed, purpose = party_of(destination) or origin.source, party_of(operation) or speaker
         place = Place(path, path, repeats, speaker, addressed, parent, purpose)
@@ -117,8 +120,12 @@ class Journal:
         nothing.set_result(None)
         return nothing
 
+    def flushed(self) -> Awaitable[None]:
+        """Return the same for the running event loop."""
+        return self._writer.flushed()
+
     def knows(self, conversation: str, message: str) -> bool:
-        """Whether a message surely stands in the journal."""
+        """Whether a message stands in the journal, unless somebody has removed its conversation since."""
         return not self.keeps or self._keeper.knows(conversation, message)
 
     def may_hold(self, conversation: str, step: str) -> bool:

@@ -16,7 +16,7 @@ from matrioska.store.journal.spill import Spill
 if TYPE_CHECKING:
     import sqlalchemy as sa
 
-    from matrioska.store.journal.batch import Memories, Memory
+    from matrioska.store.journal.batch import Memories
     from matrioska.store.journal.database import Database
 
 _LOG = logging.getLogger("matrioska.journal")
@@ -27,7 +27,7 @@ RETRY_SECONDS = 30.0
 class Keeper:
     """Keeps entries: in the database, or aside while that cannot take them.
 
-    All methods but `knows`, `may_hold` and `close` are called in the writer's thread.
+    All methods but `doubt`, `knows`, `may_hold` and `close` are called in the writer's thread.
 
     Attributes:
         trouble: why entries go aside; None while they do not.
@@ -54,14 +54,23 @@ class Keeper:
                 self._database = Database(self._address or "")
             return self._database
 
+    def doubt(self, conversation: str) -> None:
+        """Say that another process may have written to a conversation since this one did."""
+        memories = self._memories
+        if memories is not None:
+            memories.doubt(conversation)
+
     def knows(self, conversation: str, message: str) -> bool:
-        """Whether a message surely stands in the journal."""
-        memory = self._known(conversation)
+        """Whether a message stands in the journal, unless somebody has removed its conversation since."""
+        memories = self._memories
+        memory = memories.find(conversation) if memories is not None else None
         return memory is not None and message in memory.numbers
 
     def may_hold(self, conversation: str, step: str) -> bool:
         """Whether an attempt of this step may have left messages."""
-        memory = self._known(conversation)
+        # One look: the writer may forget everything at any time.
+        memories = self._memories
+        memory = memories.get(conversation) if memories is not None else None
         return memory is None or step in memory.steps
 
     def keep(self, entries: Sequence[Entry]) -> None:
@@ -90,17 +99,12 @@ class Keeper:
     def close(self) -> None:
         """Try a last time to keep what could be kept nowhere, and let go of the database; the writer has ended."""
         if self._spill.held:
-            self._retry_at = 0.0
+            self._retry_at = self._spill.retry_at = 0.0
             self.keep([])
             self.rest()
         if self._spill.held:
             _LOG.error("The journal lost %d entries: neither it nor %s can be written.", self._spill.held, self._aside)
         self.database.dispose()
-
-    def _known(self, conversation: str) -> Memory | None:
-        # One look: the writer may forget everything at any time.
-        memories = self._memories
-        return memories.get(conversation) if memories is not None else None
 
     def _write(self, entries: Sequence[Entry]) -> None:
         """Write entries into the database; those that it will not take for what they are go aside for good.

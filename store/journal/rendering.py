@@ -9,7 +9,7 @@ from typing import Any
 
 from langchain_core.messages import BaseMessage
 
-from matrioska.state.journal import MAX_CONTENT, MAX_PARTY
+from matrioska.state.journal import MAX_CONTENT, MAX_NAME, MAX_PARTY
 from matrioska.state.text import clean_json, clean_text
 
 _ROLES = {"human": "user", "ai": "assistant"}
@@ -28,6 +28,11 @@ def content_of(text: str, bound: int = MAX_CONTENT) -> str:
 def party_of(name: str) -> str:
     """Return the name of who speaks or is spoken to, in one line; '' when there is none."""
     return " ".join(clean_text(name[: MAX_PARTY * 2]).split())[:MAX_PARTY]
+
+
+def name_of(name: str) -> str:
+    """Return the name of a model, or of an error, as a metric holds it."""
+    return clean_text(name)[:MAX_NAME]
 
 
 def prompt_of(messages: Sequence[BaseMessage]) -> list[dict[str, str]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from itertools import count as counter
@@ -16,7 +16,7 @@ from matrioska.models.recorder import Voice
 from matrioska.state.journal import MessageType, Status
 from matrioska.state.text import clean_text
 from matrioska.store.journal.entries import Entry, Origin, bounded_step, derived_id
-from matrioska.store.journal.rendering import amount, content_of, count, details_of, party_of, prompt_of
+from matrioska.store.journal.rendering import amount, content_of, count, details_of, name_of, party_of, prompt_of
 
 
 class Sink(Protocol):
@@ -33,8 +33,12 @@ class Sink(Protocol):
         """Return what is done once everything taken so far is kept for good. It never fails."""
         ...
 
+    def flushed(self) -> Awaitable[None]:
+        """Return the same for the running event loop."""
+        ...
+
     def knows(self, conversation: str, message: str) -> bool:
-        """Whether a message surely stands in the journal."""
+        """Whether a message stands in the journal, unless somebody has removed its conversation since."""
         ...
 
     def may_hold(self, conversation: str, step: str) -> bool:
@@ -70,8 +74,9 @@ class Scope:
         place: where in it this scope stands.
     """
 
-    def __init__(self, sink: Sink, origin: Origin, place: Place) -> None:
+    def __init__(self, sink: Sink, origin: Origin, place: Place, outer: Scope | None = None) -> None:
         self._sink = sink
+        self._outer = outer
         self.origin = origin
         self.place = place
         self._numbers: dict[tuple[str, str, str], counter[int]] = {}
@@ -121,7 +126,7 @@ class Scope:
             parent=parent or self.place.parent,
             operation=party_of(operation) or self.place.operation,
         )
-        return Scope(self._sink, self.origin, place)
+        return Scope(self._sink, self.origin, place, self)
 
     def call(self, call: CallRecord, voice: Voice) -> str:
         """See `Recorder.call`."""
@@ -189,10 +194,18 @@ class Scope:
         """Say that the conversation has ended, for now: what is still open in it is closed."""
         self._tell("settle", status=status)
 
+    def defer(self) -> None:
+        """Let whoever leaves the scope around this one wait for what was said here so far.
+
+        For messages that bear keys and are said again there, should a kill come before they are kept.
+        """
+        if self._outer is not None and self._told:
+            self._told, self._outer._told = False, True
+
     async def flush(self) -> None:
         """Wait until everything said so far is kept for good."""
         if self._told:
-            await asyncio.wrap_future(self._sink.flush())
+            await self._sink.flushed()
 
     def __enter__(self) -> Self:
         self._begin()
@@ -213,7 +226,9 @@ class Scope:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._end()
-        await self.flush()
+        # Who is cancelled hands over nothing that is saved before this is kept, and should end at once.
+        if not isinstance(error, asyncio.CancelledError):
+            await self.flush()
 
     def _begin(self) -> None:
         if not self._sink.knows(self.conversation, self.root):
@@ -264,14 +279,14 @@ class Scope:
 
     def _metric(self, call: CallRecord) -> dict[str, Any]:
         return {
-            "service": clean_text(call.model) or "unknown",
+            "service": name_of(call.model) or "unknown",
             "operation": self.place.operation,
             "input_tokens": count(call.usage.input_tokens),
             "output_tokens": count(call.usage.output_tokens),
             "seconds": amount(call.usage.seconds),
             "cost": amount(call.usage.cost),
             "parameters": details_of(call.parameters),
-            "error": clean_text(call.error),
+            "error": name_of(call.error),
         }
 
     def _tell(self, kind: Any, **fields: Any) -> None:

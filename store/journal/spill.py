@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Callable, Iterator, Sequence
+from io import FileIO
 from pathlib import Path
 
 from filelock import FileLock
@@ -18,6 +20,11 @@ MOST_HELD = 50_000
 _AT_ONCE = 500
 #: Seconds to wait for another process that is at the same file.
 _LOCK_SECONDS = 10.0
+#: Seconds after which a file that could not be written is tried again.
+_PAUSE_SECONDS = 10.0
+
+#: Name of a database whose address is none. What is for it is for whichever the corrected setting names.
+UNNAMED = "of the setting journal"
 
 Line = tuple[str, Entry | None]
 
@@ -30,12 +37,14 @@ class Spill:
 
     Attributes:
         lost: entries that could be kept nowhere.
+        retry_at: when the file is tried again, by the monotonic clock, while it cannot be written.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.lost = 0
         self._held: list[Entry] = []
+        self.retry_at = 0.0
 
     @property
     def held(self) -> int:
@@ -43,7 +52,7 @@ class Spill:
         return len(self._held)
 
     def put(self, database: str, entries: Sequence[Entry]) -> None:
-        """Keep entries for a database; in memory if the file cannot be written.
+        """Keep entries for a database; in memory if the file cannot be written, until a later try.
 
         Raises:
             OSError: it cannot be written.
@@ -51,14 +60,18 @@ class Spill:
         self._held.extend(entries)
         self.lost += max(0, len(self._held) - MOST_HELD)
         del self._held[:-MOST_HELD]
+        # Each try writes down all that is held: on a full disk one a step would be work without end.
+        if time.monotonic() < self.retry_at:
+            return
+        self.retry_at = time.monotonic() + _PAUSE_SECONDS
         lines = [json.dumps({"to": database, **as_json(entry)}, ensure_ascii=False) for entry in self._held]
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with self._lock(_LOCK_SECONDS):
             descriptor = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-            with os.fdopen(descriptor, "wb") as stream:
-                # A line break first: the line before may have been cut off by a kill.
-                stream.write("\n".join(["", *lines, ""]).encode("utf-8", "replace"))
+            with os.fdopen(descriptor, "wb", buffering=0) as stream:
+                _append(stream, "\n".join(["", *lines, ""]).encode("utf-8", "replace"))
         self._held.clear()
+        self.retry_at = 0.0
 
     def take_in(self, database: str, keep: Callable[[Sequence[Entry]], None]) -> int:
         """Hand a database's entries over, oldest first, and forget them; return how many.
@@ -102,7 +115,7 @@ class Spill:
                 continue
             try:
                 data = json.loads(line)
-                mine = isinstance(data, dict) and data.pop("to", None) == database
+                mine = isinstance(data, dict) and data.pop("to", None) in (database, UNNAMED)
                 yield line, from_json(data) if mine else None
             except (ValueError, ValidationError):
                 # Cut off by a kill, or written by another version: it stays, for whoever can read it.
@@ -119,3 +132,20 @@ class Spill:
 
     def _lock(self, seconds: float) -> FileLock:
         return FileLock(f"{self.path}.lock", timeout=seconds)
+
+
+def _append(stream: FileIO, data: bytes) -> None:
+    """Write all of it or nothing; a full disk may take a part.
+
+    The data begins with a line break: the line before may have been cut off by a kill.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    before = os.fstat(stream.fileno()).st_size
+    try:
+        while data:
+            data = data[stream.write(data) :]
+    except OSError:
+        stream.truncate(before)
+        raise

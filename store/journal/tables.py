@@ -8,7 +8,7 @@ from typing import Any, get_args
 import sqlalchemy as sa
 from sqlalchemy.dialects.mysql import LONGTEXT
 
-from matrioska.state.journal import MAX_PARTY, MessageType, Status
+from matrioska.state.journal import MAX_NAME, MAX_PARTY, MessageType, Status
 
 #: Revision of the tables below; `migrations` must lead there.
 HEAD = "0001"
@@ -17,7 +17,6 @@ VERSION_TABLE = "matrioska_journal"
 ID_LENGTH = 36
 CONVERSATION_LENGTH = 200
 STEP_LENGTH = 250
-NAME_LENGTH = 400
 
 metadata = sa.MetaData(
     naming_convention={
@@ -110,14 +109,14 @@ metrics = sa.Table(
         nullable=False,
         index=True,
     ),
-    sa.Column("service", sa.String(NAME_LENGTH), nullable=False),
+    sa.Column("service", sa.String(MAX_NAME), nullable=False),
     sa.Column("operation", sa.String(MAX_PARTY), nullable=False),
     sa.Column("input_tokens", sa.BigInteger, nullable=False),
     sa.Column("output_tokens", sa.BigInteger, nullable=False),
     sa.Column("seconds", sa.Double, nullable=False),
     sa.Column("cost", sa.Double, nullable=False),
     sa.Column("parameters", sa.JSON(none_as_null=True), nullable=False),
-    sa.Column("error", sa.String(NAME_LENGTH), nullable=False),
+    sa.Column("error", sa.String(MAX_NAME), nullable=False),
     sa.Column("created", sa.Double, nullable=False),
     sa.CheckConstraint("service <> ''", "service"),
 )

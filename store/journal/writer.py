@@ -6,11 +6,13 @@ step costs one transaction and one change of threads, and steps that end togethe
 
 from __future__ import annotations
 
+import asyncio
 import queue
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 
 from matrioska.store.journal.entries import Entry
 
@@ -21,7 +23,7 @@ IDLE_SECONDS = 5.0
 #: Entries kept in one transaction, at most: others want to write too.
 MOST_AT_ONCE = 1_000
 
-_Wish = Future[None] | None
+_Wish = Future[None] | asyncio.Future[None]
 
 
 class Writer:
@@ -37,7 +39,7 @@ class Writer:
         self._rest = rest
         self._entries: deque[Entry] = deque()
         # A SimpleQueue wakes without a lock that an event loop could wait for.
-        self._wishes: queue.SimpleQueue[_Wish] = queue.SimpleQueue()
+        self._wishes: queue.SimpleQueue[_Wish | None] = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
 
@@ -51,14 +53,31 @@ class Writer:
     def flush(self) -> Future[None]:
         """Return what is done once every entry taken so far is kept. It never fails."""
         wish: Future[None] = Future()
-        # While there is no thread nothing waits: whoever adds an entry begins one.
-        if self._thread is None and not self._entries:
+        if self._is_idle():
             wish.set_result(None)
-            return wish
+        else:
+            self._ask(wish)
+        return wish
+
+    def flushed(self) -> asyncio.Future[None]:
+        """Return the same, as a future of the running loop."""
+        loop = asyncio.get_running_loop()
+        wish = loop.create_future()
+        if self._is_idle():
+            wish.set_result(None)
+        else:
+            # After this round of the loop: steps that end in the same one go in one transaction.
+            loop.call_soon(self._ask, wish)
+        return wish
+
+    def _is_idle(self) -> bool:
+        # While there is no thread nothing waits: whoever adds an entry begins one.
+        return self._thread is None and not self._entries
+
+    def _ask(self, wish: _Wish) -> None:
         self._wishes.put(wish)
         if self._thread is None:
             self._start()
-        return wish
 
     def stop(self) -> None:
         """Wait until everything is kept and the thread has ended. Another entry begins another."""
@@ -88,16 +107,14 @@ class Writer:
                 self._thread = None
                 raise
             finally:
-                for wish in wishes:
-                    if wish.set_running_or_notify_cancel():
-                        wish.set_result(None)
+                _grant(wishes)
             idle = 0.0 if worked else idle + LINGER_SECONDS
             if (stopping or idle >= IDLE_SECONDS) and self._ends():
                 return
 
-    def _await(self) -> tuple[list[Future[None]], bool]:
+    def _await(self) -> tuple[list[_Wish], bool]:
         """Wait until somebody wants entries kept, or for a moment; return all wishes, and whether to stop."""
-        wishes, stop = list[Future[None]](), False
+        wishes, stop = list[_Wish](), False
         try:
             wish = self._wishes.get(timeout=LINGER_SECONDS)
             while True:
@@ -120,3 +137,23 @@ class Writer:
             # Under the lock, so that no other thread begins before this one has let go of the database.
             self._rest()
             return True
+
+
+def _grant(wishes: Sequence[_Wish]) -> None:
+    """Tell all who wait; each event loop is woken once."""
+    loops: dict[asyncio.AbstractEventLoop, list[asyncio.Future[None]]] = {}
+    for wish in wishes:
+        if isinstance(wish, asyncio.Future):
+            loops.setdefault(wish.get_loop(), []).append(wish)
+        elif wish.set_running_or_notify_cancel():
+            wish.set_result(None)
+    for loop, waiting in loops.items():
+        # A loop that was closed meanwhile has nobody left who waits.
+        with suppress(RuntimeError):
+            loop.call_soon_threadsafe(_wake, waiting)
+
+
+def _wake(waiting: Sequence[asyncio.Future[None]]) -> None:
+    for wish in waiting:
+        if not wish.done():
+            wish.set_result(None)

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from matrioska.graph import cascade
-from matrioska.models.testing import ScriptedChatModel
+from matrioska.models.testing import Answer, ScriptedChatModel
+from matrioska.state.errors import ModelError
 from matrioska.store.checkpointer import open_checkpointer
 from matrioska.store.journal import open_journal
 from tests.trees import SIX, mind_named, mind_says, tree_of
@@ -31,7 +32,7 @@ TREE = TREE.model_copy(
 )
 
 
-def run(base: Path, log: Path, mode: str, journal: str) -> None:
+def run(base: Path, log: Path, mode: str, journal: str, down: str = "") -> None:
     """Ask the question or go on with it, to its answer.
 
     Args:
@@ -39,7 +40,12 @@ def run(base: Path, log: Path, mode: str, journal: str) -> None:
         log: file for its calls.
         mode: ``sync`` or ``async``.
         journal: the journal's database, as the setting takes it; '' for the file below ``base``.
+        down: the mind whose model never answers; '' for none.
     """
+
+    def says(step: str, module: str, prompt: str) -> Answer:
+        return ModelError("Nothing listens there.") if mind_named(prompt) == down else mind_says(step, module, prompt)
+
     os.environ["MATRIOSKA_JOURNAL"] = journal
     handle = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
 
@@ -55,7 +61,7 @@ def run(base: Path, log: Path, mode: str, journal: str) -> None:
     saver = open_checkpointer(base / "runs.sqlite")
     graph = cascade.build_cascade_graph(saver)
     given = {"question": QUESTION} if saver.get_tuple(CONFIG) is None else None
-    context = {"base_path": str(base), "model": Logged(script=mind_says, latency=CALL_SECONDS)}
+    context = {"base_path": str(base), "model": Logged(script=says, latency=CALL_SECONDS)}
     if mode == "sync":
         out = graph.invoke(given, CONFIG, context=context)
     else:

@@ -154,6 +154,8 @@ def test_a_resumed_question_asks_failed_minds_again_and_who_went_without_them(
 
 def test_what_is_no_question_is_refused(graph: GuardedGraph, world: tuple[str, str], think: Any) -> None:
     minds = think(Tree())
+    with pytest.raises(TaskError, match="not a text"):
+        graph.invoke({}, CONFIG, context={"base_path": str(Path.cwd())})
     for question in ("", "  ", 7, "x" * 100_001):
         with pytest.raises(TaskError):
             _run(graph, world[0], question)

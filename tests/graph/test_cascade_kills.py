@@ -7,6 +7,7 @@ import json
 import random
 import shutil
 from collections import Counter
+from dataclasses import dataclass
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
@@ -25,9 +26,12 @@ RUNS = 2
 KILLS_A_RUN = 3
 
 
+@dataclass
 class CascadeTrial(Trial):
+    down: str = ""
+
     def begin(self) -> ForkServerProcess:
-        return processes.begin(killable_cascade.run, self.base, self.log, self.mode, self.journal)
+        return processes.begin(killable_cascade.run, self.base, self.log, self.mode, self.journal, self.down)
 
     def begun(self, after: int = 0) -> Counter[str]:
         lines = self.log.read_text().splitlines()[after:] if self.log.exists() else []
@@ -55,10 +59,16 @@ class CascadeTrial(Trial):
         return str(json.loads((self.base / "answer.json").read_text())["answer"])
 
 
+@pytest.fixture(scope="module", params=["", "nova"], ids=["all-up", "nova-down"])
+def down(request: pytest.FixtureRequest) -> str:
+    """The mind whose model never answers; '' for none."""
+    return str(request.param)
+
+
 @pytest.fixture(scope="module")
-def unkilled(tmp_path_factory: pytest.TempPathFactory) -> tuple[Said, str, Counter[str], int]:
+def unkilled(down: str, tmp_path_factory: pytest.TempPathFactory) -> tuple[Said, str, Counter[str], int]:
     """Return what is said in a cascade that nobody kills, its answer, its calls, and how many lines it logs."""
-    trial = CascadeTrial(tmp_path_factory.mktemp("unkilled"), "async", "")
+    trial = CascadeTrial(tmp_path_factory.mktemp("unkilled"), "async", "", down)
     trial.finish()
     with pytest.MonkeyPatch.context() as patch:
         said = trial.said(trial.messages(patch))
@@ -66,12 +76,16 @@ def unkilled(tmp_path_factory: pytest.TempPathFactory) -> tuple[Said, str, Count
 
 
 def test_a_cascade_survives_kills(
-    unkilled: tuple[Said, str, Counter[str], int], journal: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    unkilled: tuple[Said, str, Counter[str], int],
+    down: str,
+    journal: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     said, answer, calls, lines = unkilled
     chance, kills = random.Random(20251121), 0
     for number in range(RUNS):
-        trial = CascadeTrial(tmp_path / f"{number}", MODES[number % 2], journal)
+        trial = CascadeTrial(tmp_path / f"{number}", MODES[number % 2], journal, down)
         trial.base.mkdir()
         for part in range(KILLS_A_RUN):
             moment = chance.randint(1, lines // (2 * part + 2))
@@ -80,6 +94,7 @@ def test_a_cascade_survives_kills(
         trial.finish()
         assert trial.begun(before) == calls - saved, "what was saved is not asked again, and all else is"
         assert trial.answer() == answer
+        assert ("Missing in this answer: Nova" in answer) == bool(down)
         messages = trial.messages(monkeypatch)
         check(messages)
         assert trial.said(messages) == said

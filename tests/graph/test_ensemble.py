@@ -109,6 +109,8 @@ def test_a_part_that_nobody_answers_is_missing(graph: GuardedGraph, world: tuple
 
 def test_what_is_no_query_is_refused(graph: GuardedGraph, world: tuple[str, str], vote: Any) -> None:
     voters = vote(Voters())
+    with pytest.raises(TaskError, match="not a text"):
+        graph.invoke({}, CONFIG, context={"base_path": str(Path.cwd())})
     for query in ("", "  ", 7, "x" * 100_001):
         with pytest.raises(TaskError):
             _run(graph, world[0], query)

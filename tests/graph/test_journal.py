@@ -9,7 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from langgraph.types import Command
 
+from matrioska.graph.build import build_graph
+from matrioska.graph.delegations import Delegation
 from matrioska.graph.ensemble import build_ensemble_graph
 from matrioska.runs import open_runs
 from matrioska.state.context import RunContext
@@ -17,6 +20,7 @@ from matrioska.state.journal import Conversation, Message
 from matrioska.store.checkpointer import open_checkpointer
 from matrioska.store.journal import Journal, open_journal
 from matrioska.store.layout import Layout
+from matrioska.store.studio import ThreadedCheckpointer, studio_thread_id
 from tests.graph.conftest import Start
 from tests.graph.killable import PLAN, TOLD
 from tests.graph.test_journal_kills import check
@@ -117,6 +121,22 @@ def test_a_run_without_a_checkpointer_is_one_conversation(mode: str, tmp_path: P
     assert sum(len(Read(tmp_path, one.id).calls()) for one in found) == len(author.model.calls)
 
 
+async def test_a_thread_that_goes_on_under_a_server_stays_one_conversation(tmp_path: Path) -> None:
+    """A server knows the thread by a UUID, and our checkpointer maps that back."""
+    author = Author(chain(1))
+    context = RunContext(model=author.model, approval="ask", review_rounds=0, base_path=str(tmp_path))
+    async with open_runs(tmp_path, context) as runs:
+        await runs.start("Build it.", thread_id="one")
+    plain = open_checkpointer(Layout.at(tmp_path).database)
+    graph = build_graph(ThreadedCheckpointer(plain.conn, plain.path))
+    await graph.ainvoke(Command(resume=True), {"configurable": {"thread_id": studio_thread_id("one")}}, context=context)
+    plain.conn.close()
+    read = Read(tmp_path)
+    assert read.conversations.keys() == {"one"}
+    assert read.conversations["one"].status == "done"
+    check(read.messages)
+
+
 def test_a_question_to_the_person_is_open_until_it_is_answered(start: Start, tmp_path: Path) -> None:
     driven = start(Author(chain(1)), approval="ask")
     driven.run("Build it.")
@@ -212,6 +232,24 @@ def test_a_budget_pause_is_on_record(start: Start, tmp_path: Path) -> None:
     check(read.messages)
     assert len(read.of("control", source="person")) == len(read.of("control", destination="person")) > 0
     assert len(read.calls()) == len(author.model.calls)
+
+
+def test_ends_that_were_not_kept_before_a_kill_are_said_again(
+    start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    driven = start(Author(chain(3)), budget_tokens=1_200, slots=1)
+    with monkeypatch.context() as killed:
+        killed.setattr(Delegation, "end", lambda self, outcome: None)
+        driven.run("Build it.")
+    unanswered = Read(tmp_path).of("delegation", status="open")
+    assert unanswered
+    while driven.state().interrupts:
+        driven.answer(True)
+    read = Read(tmp_path)
+    check(read.messages)
+    for asked in unanswered:
+        (end,) = [one for one in read.messages if one.parent == asked.id and not one.metrics]
+        assert (end.type, end.source, end.status) == ("response", asked.destination, "done")
 
 
 def test_a_repair_is_on_record(start: Start, tmp_path: Path) -> None:

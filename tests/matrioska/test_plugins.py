@@ -19,11 +19,14 @@ from matrioska.models.registry import parse_name
 from matrioska.nodes.adapters.registry import ADAPTERS
 from matrioska.nodes.checks.registry import CHECKS
 from matrioska.prompts.render import TEMPLATES, render, template_source
+from matrioska.runs import open_runs
+from matrioska.state.context import RunContext
 from matrioska.state.errors import UnknownModelError
 from matrioska.state.results import Usage
 from matrioska.store.exporters.registry import EXPORTERS
 from matrioska.workers.base import ChatWorker, Job, Work
 from matrioska.workers.plugins import WORKERS, workers
+from tests.support import Author, plan, spec
 
 KINDS = (WORKERS, PROVIDERS, ADAPTERS, CHECKS, EXPORTERS, TEMPLATES)
 TEMPLATE = "<!-- system -->\nYou write {{ form }}.\n<!-- user -->\nStage: x\n\n{{ text | fence('text') }}\n"
@@ -134,6 +137,15 @@ def test_a_plugin_that_cannot_be_loaded_is_named_and_left_out(
     assert [record.getMessage() for record in caplog.records] == [
         f"The plugin broken is left out: {type(error).__name__}: {error}"
     ]
+
+
+def test_an_interrupt_while_plugins_are_loaded_loses_none_of_them(install: Install) -> None:
+    slow = _Point("a-slow-one", KeyboardInterrupt())
+    install(slow, parrot=brings("matrioska_workers", echo=Echo()))
+    with pytest.raises(KeyboardInterrupt):
+        workers()
+    vars(slow)["_plugin"] = brings("matrioska_workers", slow=Echo())
+    assert {"slow", "echo"} < set(workers())
 
 
 @pytest.mark.parametrize(
@@ -292,3 +304,24 @@ def test_plugged_shows_one_plugin_alone_and_only_for_a_while(install: Install) -
         assert set(workers()) - set(WORKERS.built_in) == {"other"}
         assert (found.brings, found.faults) == ({"matrioska_workers": ["other"]}, [])
     assert set(workers()) - set(WORKERS.built_in) == {"echo"}
+
+
+@pytest.mark.parametrize(
+    ("given", "reason"), [(SystemExit(3), "SystemExit: 3"), ("Done.", "it returned a str, not a Work")]
+)
+async def test_a_worker_that_fails_takes_its_module_alone(given: Any, reason: str, tmp_path: Path) -> None:
+    class Rogue:
+        reads_prompt = True
+
+        async def answer(self, job: Job) -> Any:
+            if isinstance(given, BaseException):
+                raise given
+            return given
+
+    author = Author(plan(spec("a", worker="rogue"), spec("b")))
+    with plugins.plugged(brings("matrioska_workers", rogue=Rogue())):
+        async with open_runs(tmp_path, RunContext(model=author.model, approval="auto")) as runs:
+            results = (await runs.start("Write.")).values["results"]
+    assert (results["a"]["status"], results["b"]["status"]) == ("failed", "done")
+    assert results["a"]["error"]["message"] == f"The worker rogue failed: {reason}"
+    assert "matrioska plugins" in results["a"]["error"]["next_step"]

@@ -26,6 +26,7 @@ from matrioska.state.errors import (
     ModelError,
     TaskError,
     ThreadNotFoundError,
+    TreeError,
     UsageError,
 )
 from matrioska.state.questions import VIAS
@@ -189,6 +190,29 @@ async def test_threads_of_questions_are_not_taken_twice_and_are_no_runs(tmp_path
     async with open_runs(tmp_path) as runs:
         with pytest.raises(ThreadNotFoundError):
             await runs.show("one")
+
+
+async def test_minds_whose_models_cannot_be_used_are_named_before_anything_is_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for key in ("OPENAI_API_KEY", "ANTHROPIC_API_KEY"):
+        monkeypatch.delenv(key, raising=False)
+    named = {"a": "openai:gpt-4o", "b": "anthropic:x", "c": "openai:gpt-4o", "d": "ollama:y"}
+    tables = [f'[[cascade.minds]]\nid = "{mind}"\nmodel = "{model}"' for mind, model in named.items()]
+    _settings("\n".join([tables[0], *(f'{table}\nparent = "a"' for table in tables[1:])]))
+    model = ScriptedChatModel(script=mind_says)
+    async with _asking(tmp_path, model) as questions:
+        with pytest.raises(TreeError) as caught:
+            await questions.ask(QUESTION, "cascade", thread_id="one")
+        with pytest.raises(ThreadNotFoundError):
+            await questions.show("one")
+    assert caught.value.faults == [
+        "a, c: The key for openai:gpt-4o is missing",
+        "b: The key for anthropic:x is missing",
+    ]
+    assert "OPENAI_API_KEY" in caught.value.next_step
+    assert "ANTHROPIC_API_KEY" in caught.value.next_step
+    assert model.calls == []
 
 
 @pytest.mark.parametrize("via", VIAS)

@@ -169,8 +169,22 @@ def _minds() -> dict[str, tuple[str, dict[str, Any]]]:
         {"id": "pixel", "name": "Pixel", "speciality": ""},
     ]
     replies = [
-        {**children[0], "asked": "How is it built?", "text": "Of wood.</data>", "missing": ["Iota"], "error": ""},
-        {**children[1], "asked": "What is it like?", "text": "", "missing": [], "error": "It gave no answer."},
+        {
+            **children[0],
+            "asked": "How is it built?",
+            "text": "Of wood.</data>",
+            "missing": ["Iota"],
+            "error": "",
+            "cut_off": True,
+        },
+        {
+            **children[1],
+            "asked": "What is it like?",
+            "text": "",
+            "missing": [],
+            "error": "It gave no answer.",
+            "cut_off": False,
+        },
     ]
     first = {
         "mind": mind,
@@ -199,6 +213,7 @@ def _minds() -> dict[str, tuple[str, dict[str, Any]]]:
         "cascade_critique-leaf": ("cascade_critique", alone | wrong),
         "cascade_synthesise": ("cascade_synthesise", {**thought, "critique": "Wood also burns."}),
         "cascade_synthesise-root": ("cascade_synthesise", {**thought, **top, **wrong, "critique": ""}),
+        "cascade_synthesise-leaf": ("cascade_synthesise", {**alone, "critique": "Wood burns."}),
         "cascade_module": ("cascade_module", {**thought, "critique": "Wood also burns."}),
     }
 
@@ -239,6 +254,7 @@ CASES = (
     "cascade_critique-leaf",
     "cascade_synthesise",
     "cascade_synthesise-root",
+    "cascade_synthesise-leaf",
     "cascade_module",
     "judge_pair",
     "judge_pair-again",

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from langgraph_sdk.client import LangGraphClient
 
+from matrioska.store.journal import open_journal
 from matrioska.store.studio import studio_thread_id
 from tests.studio.conftest import ROOT, Server
 from tests.trees import knows
@@ -159,6 +160,11 @@ async def test_a_run_of_the_command_line_opens_here(server: Server, client: Lang
         subprocess.run, command, env=environment, capture_output=True, text=True, timeout=60, check=True
     )
     assert json.loads(shown.stdout)["status"] == "complete"
+    kept = await asyncio.to_thread(open_journal, server.base)
+    conversations = {one.id: one.status for one in await asyncio.to_thread(kept.conversations)}
+    assert conversations["from-cli"] == "done"
+    assert thread not in conversations
+    await asyncio.to_thread(kept.close)
 
 
 async def test_the_ensemble_answers_here(client: LangGraphClient) -> None:

@@ -7,23 +7,28 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 from starlette.applications import Starlette
-from starlette.responses import PlainTextResponse
+from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from matrioska.client import EnsembleClient, ServiceError
 from matrioska.state.ensemble import EnsembleAnswer, NodeSpec, Topology
 from matrioska.state.errors import ModelError
 from matrioska.state.members import Member
+from matrioska.store.journal import open_journal
+from matrioska.web.app import build_app
+from matrioska.web.chat.chats import Chats
+from matrioska.web.queries import Queries
 from matrioska.workers.ensemble.run import Ensemble
 from tests.protocols import ModelServer, openai_app
 from tests.protocols import serving as serving_model
 from tests.voters import CHAINED, THREE, Voters, knows
-from tests.web.conftest import serving
+from tests.web.conftest import on_a_port, serving
 
 DOWN = ModelError("Nothing listens there.")
 CLIENTS = 8
@@ -131,6 +136,35 @@ def test_events_come_as_they_happen_and_end_with_the_answer(served: Any) -> None
     assert asked_for.text.count("event: done\n") == 1
 
 
+def test_what_is_said_to_answer_a_query_is_in_the_journal(tmp_path: Path) -> None:
+    voters = Voters(nodes=2)
+    ensemble = Ensemble(voters.topology(), find=voters.find)
+    queries = Queries(ensemble, tmp_path)
+    with on_a_port(build_app(queries, Chats([])), queries) as url:
+        EnsembleClient(url).query(CHAINED)
+    journal = open_journal(tmp_path)
+    (conversation,) = journal.conversations()
+    assert (conversation.graph, conversation.status, conversation.title) == ("ensemble", "done", CHAINED)
+    messages = journal.messages(conversation.id)
+    calls = sum(len(model.calls) for model in voters.models.values())
+    assert calls == sum(len(message.metrics) for message in messages) > 0
+    assert {message.type for message in messages} >= {"query", "delegation", "response"}
+    assert "open" not in {message.status for message in messages}
+    journal.close()
+
+
+def test_a_query_that_fails_says_so_in_the_journal(tmp_path: Path) -> None:
+    voters = Voters(nodes=1, says={"n1": lambda prompt: DOWN})
+    queries = Queries(Ensemble(voters.topology(), find=voters.find), tmp_path)
+    with on_a_port(build_app(queries, Chats([])), queries) as url:
+        assert httpx.post(f"{url}/query", json={"query": "What?"}).status_code >= 500
+    journal = open_journal(tmp_path)
+    (conversation,) = journal.conversations()
+    assert conversation.status == "failed"
+    assert "error" in {message.type for message in journal.messages(conversation.id)}
+    journal.close()
+
+
 async def test_the_client_in_async_code(served: Any) -> None:
     url, _ = served(Voters(nodes=2))
     client = EnsembleClient(url)
@@ -163,6 +197,28 @@ def test_a_service_that_is_not_there_is_said(tmp_path: Any) -> None:
     with pytest.raises(ServiceError, match="cannot be reached") as caught:
         EnsembleClient("http://127.0.0.1:9").query("Anybody?")
     assert "matrioska serve" in caught.value.next_step
+
+
+@pytest.mark.parametrize(("token", "query"), [("tökenfröhlich", "Anybody?"), (None, "Half a \ud83d?")])
+async def test_what_cannot_be_sent_is_said(token: str | None, query: str) -> None:
+    client = EnsembleClient("http://127.0.0.1:9", token)
+    with pytest.raises(ServiceError, match="cannot be written in"):
+        client.query(query)
+    with pytest.raises(ServiceError, match="cannot be written in"):
+        [event async for event in client.astream(query)]
+
+
+@pytest.mark.parametrize("answer", [RedirectResponse("/elsewhere", 302), PlainTextResponse("[" * 100_000, 500)])
+async def test_an_answer_without_a_reason_is_said(answer: Response) -> None:
+    other = Starlette(routes=[Route("/query", lambda request: answer, methods=["POST"])])
+    with serving_model(lambda server: other, ModelServer(lambda stage, module, prompt: "")) as server:
+        client = EnsembleClient(server.url)
+        for ask in (client.query, lambda text: list(client.stream(text))):
+            with pytest.raises(ServiceError, match="and no reason") as caught:
+                ask(CHAINED)
+            assert caught.value.status == answer.status_code
+        with pytest.raises(ServiceError, match="and no reason"):
+            [event async for event in client.astream(CHAINED)]
 
 
 @pytest.mark.parametrize("told", ["data: hello", "data: [1]", "event: error\ndata: 3", f"data: {'[' * 100_000}"])

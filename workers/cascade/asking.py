@@ -47,6 +47,8 @@ _SHOWS = {
 }
 #: Names of missing minds that a prompt holds.
 _NAMES_SHOWN = 20
+#: Remark about a text that was cut off twice.
+CUT_OFF = "It was cut off."
 
 
 @dataclass(frozen=True)
@@ -133,7 +135,7 @@ class Asking:
         if complaint := refused(reply):
             return complaint, ""
         if reply.fault:
-            return reply.fault, "It was cut off." if reply.text.strip() else ""
+            return reply.fault, CUT_OFF if reply.text.strip() else ""
         if spoken and in_another_language(self.position.question, reply.text):
             wrong = "It is not in the language of the question."
             return f"{wrong} Write it again in that language.", wrong
@@ -298,5 +300,6 @@ def _reply(position: Position, number: int, reply: MindReply, texts: Mapping[str
         "asked": texts.get(f"asked {number}", ""),
         "text": texts.get(f"text {number}", ""),
         "missing": missing + ([f"{more} more"] if more else []),
+        "cut_off": CUT_OFF in reply.remarks,
         "error": reply.error,
     }

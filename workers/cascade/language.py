@@ -1,4 +1,6 @@
-"""Whether a reply is in another language than the question, as far as this can be told for sure."""
+"""Whether a reply is in another language than the question, as far as this can be told for sure; and in which
+language a person is told what we say ourselves.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +8,8 @@ import re
 import unicodedata
 from collections import Counter
 
+from matrioska.models.embedded.understanding.catalogue import Language
+from matrioska.models.embedded.understanding.language import detect_language
 from matrioska.models.embedded.understanding.nouns import fold
 
 #: Characters of a text that are looked at.
@@ -33,6 +37,9 @@ _PORTUGUESE = (
     "onde qual quais seu sua foi ser em ao aos na nas mas ou e o os"
 )
 _SMALL_WORDS = {"en": frozenset(_ENGLISH.split()), "pt": frozenset(_PORTUGUESE.split())}
+#: Small words that Portuguese has and Spanish and Italian have not; and the other way round.
+_ONLY_PORTUGUESE = "o os ao aos do dos da das na nas no nos em um uma nao mais isso isto voce"
+_NEIGHBOURS = "el los las la del una un es lo il di della gli per perche sono"
 #: Scripts that one language mixes.
 _MIXED = {"HIRAGANA": "CJK", "KATAKANA": "CJK"}
 
@@ -51,6 +58,13 @@ def in_another_language(question: str, reply: str) -> bool:
         return False
     asked, answered = _language(question), _language(reply)
     return bool(asked and answered) and asked != answered
+
+
+def own_words(question: str) -> Language:
+    """Return in which language the person who asked is told something: in Portuguese who asked so, else in English."""
+    found = Counter(re.findall(r"[a-z]+", fold(question[:_LOOKED_AT])))
+    own, neighbours = (sum(found[word] for word in small.split()) for small in (_ONLY_PORTUGUESE, _NEIGHBOURS))
+    return detect_language(question) if own >= neighbours else "en"
 
 
 def _language(text: str) -> str:

@@ -32,8 +32,8 @@ from matrioska.workers.ensemble.topology import load_topology
 
 __all__ = ["Cascade", "OnEvent", "Unit", "calls_of", "check_question", "units"]
 
-#: Minds whose failure a message names.
-_FAILURES_TOLD = 5
+#: Reasons that a message tells, and minds that it names for each.
+_FAILURES_TOLD, _NAMES_TOLD = 5, 10
 
 
 def check_question(question: object) -> str:
@@ -173,9 +173,8 @@ class Cascade:
         if replies[0].text:
             return answer_of(self.tree, question, replies)
         failures = {reply.mind: reply.error for reply in replies if reply.error}
-        told = "; ".join(f"{mind}: {why}" for mind, why in list(failures.items())[:_FAILURES_TOLD])
         raise CascadeError(
-            f"No mind could answer. {told}",
+            f"No mind could answer. {_by_reason(failures)}",
             failures=failures,
             next_step="See whether the models of the minds can be reached with `matrioska doctor`.",
         )
@@ -183,6 +182,14 @@ class Cascade:
     def _reply(self, spec: MindSpec, done: Mapping[str, Any]) -> MindReply:
         reply = Thought.model_validate(done[closing(self.tree, spec)]).reply
         return reply if reply is not None else MindReply(mind=spec.id)
+
+
+def _by_reason(failures: Mapping[str, str]) -> str:
+    """Return the first failures in words. Minds that share a model share its reason, which is told once."""
+    minds: dict[str, list[str]] = {}
+    for mind, why in failures.items():
+        minds.setdefault(why, []).append(mind)
+    return "; ".join(f"{', '.join(named[:_NAMES_TOLD])}: {why}" for why, named in list(minds.items())[:_FAILURES_TOLD])
 
 
 def _closed(position: Position, thought: Thought, tell: OnEvent) -> Thought:

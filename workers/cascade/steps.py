@@ -25,9 +25,13 @@ from matrioska.workers.cascade.replies import joined
 _LONGEST, _TOGETHER, _SHORTEST = 600, 20_000, 100
 #: Children up to which a model is held to a schema that names each.
 _MOST_NAMED = 40
-#: Children that the example of a division has.
-_EXAMPLES = 2
-_NOTHING = re.compile(r"\W*nothing(?: to add)?\W*", re.IGNORECASE)
+#: Children that the example of a division has: small models leave out whom it leaves out.
+_EXAMPLES = 8
+#: First line of a thought that has nothing to add, whatever explanation follows it. Models that write Portuguese
+#: translate the word.
+_NOTHING = re.compile(
+    r"\W*(?:nothing(?: (?:more |else |new )?to add)?|nada(?: (?:mais )?a acrescentar)?)[^\w\n]*(?:\n|\Z)", re.IGNORECASE
+)
 
 Body = Callable[[Asking, int], Awaitable[Thought]]
 
@@ -152,7 +156,7 @@ async def critique(asking: Asking, round: int) -> Thought:
 async def _second_thought(asking: Asking, doing: str, **values: Any) -> Thought:
     """Return a thought that its mind can do without."""
     said = await asking.text(spoken=False, **values)
-    text = "" if _NOTHING.fullmatch(said.text) else said.text
+    text = "" if _NOTHING.match(said.text) else said.text
     remark = f"It could not {doing}: {said.error}" if said.error else ""
     return Thought(text=text, error=said.error, lacking=_lacking(asking), remarks=_remarks(remark))
 

@@ -11,6 +11,7 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
+from matrioska.cli.answers import show_text
 from matrioska.cli.minds import MindPhase, MindsProgress, minds_line
 from matrioska.cli.minds_screen import last_words, render, visible_minds
 from matrioska.state.errors import ModelError
@@ -57,6 +58,27 @@ def test_who_is_missing_is_said_and_makes_it_partial(cli, minds: Tree) -> None:
     assert (told["status"], told["missing"]) == ("partial", ["pixel"])
 
 
+@pytest.mark.parametrize(
+    "command", [("history",), ("context",), ("redo", "atlas"), ("fork", "--at", "1"), ("export", "--zip", "x.zip")]
+)
+def test_what_is_done_with_runs_says_that_this_is_a_question(cli, minds: Tree, command: tuple[str, ...]) -> None:
+    cli(*ASK, "--thread", "one")
+    name, *options = command
+    ended = cli(name, "one", *options)
+    assert (ended.code, ended.out) == (2, "")
+    assert "'one' is a question" in ended.err
+    assert "matrioska show one" in ended.err
+
+
+def test_on_a_screen_no_word_of_an_answer_is_broken_and_in_a_pipe_no_line() -> None:
+    said = "A library lends the right to try something before owning it."
+    for terminal, lines in ((True, 3), (False, 1)):
+        out = Console(file=StringIO(), width=24, force_terminal=terminal, color_system=None)
+        show_text(out, said)
+        shown = out.file.getvalue()
+        assert (shown.split(), len(shown.splitlines())) == (said.split(), lines)
+
+
 def test_json_is_the_whole_result(cli, minds: Tree) -> None:
     ended = cli(*ASK, "--json", "--thread", "one")
     assert (ended.code, ended.err) == (0, "")
@@ -91,7 +113,8 @@ def test_trouble_of_the_journal_is_said_and_does_not_keep_the_answer_back(cli, m
 def test_what_fails_before_anything_is_saved_is_not_said_to_go_on(cli, tmp_path) -> None:
     (tmp_path / "matrioska.toml").write_text('[[cascade.minds]]\nid = "a"\nmodel = "anthropic:nobody"\n')
     ended = cli("ask", QUESTION)
-    assert (ended.code, ended.out) == (1, "")
+    assert (ended.code, ended.out) == (2, "")
+    assert "a: The key for anthropic:nobody is missing" in ended.err
     assert "ANTHROPIC_API_KEY" in ended.err
     assert "matrioska resume" not in ended.err
 

@@ -61,6 +61,15 @@ def test_one_question_shows_the_cost_the_result_and_that_it_tells_nothing(compar
     assert "The minds say eight." in report
 
 
+def test_where_nobody_answers_nothing_is_compared(compare, server: ModelServer) -> None:
+    server.answer = lambda stage, module, prompt: ""
+    ended = compare("Why?")
+    assert (ended.code, ended.out) == (1, "")
+    assert "Nobody gave an answer: nothing was compared." in ended.err
+    assert "matrioska doctor" in ended.err
+    assert compare("Why?", "--json").json["status"] == "failed"
+
+
 def test_a_file_of_questions_as_json(compare) -> None:
     ended = compare("--questions", _questions(8), "--report", "r.html", "--yes", "--json")
     assert ended.code == 0, ended.err

@@ -48,6 +48,34 @@ def test_the_embedder_and_the_ensemble_are_looked_at(
     assert says in found["detail"]
 
 
+@pytest.mark.parametrize(
+    ("settings", "state", "says"),
+    [
+        ("", "optional", "The embedded model answers no questions"),
+        ('model = "lmstudio:m"', "ok", "6 minds: Atlas, Nova, Echo, Pixel, Sage, Quantum"),
+        ('model = "lmstudio:m"\n[[cascade.minds]]\nid = "a"\nparent = "b"', "missing", "The tree of minds"),
+    ],
+)
+def test_who_would_think_about_a_question_is_told(cli, tmp_path: Path, settings: str, state: str, says: str) -> None:
+    (tmp_path / "matrioska.toml").write_text(settings)
+    found = _checks(cli)["cascade"]
+    assert (found["state"], bool(found["next_step"])) == (state, state != "ok")
+    assert says in found["detail"]
+
+
+def test_a_mind_whose_model_is_not_served_is_told(
+    cli, servers: dict[str, ModelServer], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LMSTUDIO_BASE_URL", f"{servers['lmstudio'].url}/v1")
+    (tmp_path / "matrioska.toml").write_text(
+        'model = "lmstudio:coder"\n[[cascade.minds]]\nid = "top"\n'
+        '[[cascade.minds]]\nid = "echo"\nparent = "top"\nmodel = "lmstudio:gone"\n'
+    )
+    found = _checks(cli)["model lmstudio:gone"]
+    assert found["state"] == "missing"
+    assert found["detail"].startswith("for Echo: ")
+
+
 @pytest.fixture
 def kept(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """Return the place of a ``.env``; what is taken from it is forgotten after the test."""

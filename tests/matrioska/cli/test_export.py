@@ -128,7 +128,7 @@ def test_plugins_are_listed_with_what_is_wrong_with_them(
     assert caplog.records == [], "they are told once"
     lines = [" ".join(line.split()) for line in shown.out.splitlines()]
     assert lines[:3] == ["lister", "exporters list", "✗ matrioska_exporters: 'git' is built in"]
-    assert "workers chat, ensemble, pipeline" in lines
+    assert "workers cascade, chat, ensemble, pipeline" in lines
     told = cli("plugins", "--json").json
     assert told["plugins"] == [
         {

@@ -70,6 +70,22 @@ def _screen(text: str) -> list[str]:
     return [line.rstrip() for line in text.splitlines()]
 
 
+def test_an_id_stays_whole_in_a_narrow_list(cli, kept: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
+    thread = "how-could-a-small-library-a098"
+    with _scope(kept, thread) as scope:
+        _call(scope, "expansion", "atlas>atlas", "Two sides.")
+    heads = {}
+    for width in (120, 80, 60):
+        monkeypatch.setenv("COLUMNS", str(width))
+        head, row = _screen(cli("journal").out)
+        assert row.startswith(thread)
+        assert len(row) <= width
+        heads[width] = head.split()
+    assert heads[120] == ["conversation", "graph", "status", "messages", "tokens", "changed", "title"]
+    assert heads[80] == ["conversation", "graph", "status", "tokens", "changed"]
+    assert heads[60] == ["conversation", "status", "changed"]
+
+
 def test_the_tree(cli, sky: str) -> None:
     shown = _screen(cli("journal", sky).out)
     assert shown[:3] == ["sky  cascade  open", _QUESTION, ""]

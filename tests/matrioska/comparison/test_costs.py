@@ -106,6 +106,21 @@ def test_everybody_who_may_speak_is_named_without_passwords() -> None:
     assert judge_for("ollama:other", RunContext()).name == "ollama:other"
 
 
+@pytest.mark.usefixtures("settings")
+def test_another_tree_or_other_votes_of_the_same_models_are_another_contestant() -> None:
+    def setups() -> dict[Via, str]:
+        return {who.via: who.setup for who in contestants(("single", "cascade", "ensemble"), RunContext())}
+
+    before = setups()
+    assert setups() == before
+    Path("matrioska.toml").write_text(SETTINGS.replace('{id = "left",', '{id = "left", reflections = 2,'))
+    thinking = setups()
+    assert [via for via in before if thinking[via] != before[via]] == ["cascade"]
+    Path("matrioska.toml").write_text(SETTINGS.replace("[[ensemble", "[ensemble]\nmax_chunks = 2\n[[ensemble"))
+    voting = setups()
+    assert [via for via in before if voting[via] != before[via]] == ["cascade", "ensemble"]
+
+
 def test_without_a_critic_the_single_model_judges() -> None:
     assert judge_for(None, RunContext(model="ollama:m")).name == "ollama:m"
     with pytest.raises(UsageError, match="answers no questions"):

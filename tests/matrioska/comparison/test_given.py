@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from matrioska.comparison.given import MAX_QUESTIONS, read_questions
@@ -40,6 +41,14 @@ def test_a_text_file_has_one_question_a_line(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize("name", ["q.txt", "q.jsonl"])
+def test_only_ends_of_lines_part_questions(tmp_path: Path, name: str) -> None:
+    first, second = "What\u2028is\x85it?", "Who?"
+    lines = [json.dumps(text, ensure_ascii=False) if name == "q.jsonl" else text for text in (first, second)]
+    (tmp_path / name).write_bytes("\r\n".join(lines).encode())
+    assert [found.text for found in read_questions(tmp_path / name)] == ["What\u2028isit?", second]
+
+
 def test_ids_and_references_stay_as_they_are_written(tmp_path: Path) -> None:
     (tmp_path / "q.yaml").write_text(
         "- id: 007\n  question: Is it?\n  answer: yes\n- question: When?\n  answer: 2024-01-05\n"
@@ -72,6 +81,7 @@ def test_ids_and_references_stay_as_they_are_written(tmp_path: Path) -> None:
         ("q.jsonl", b'{"question": "A?"}\n{"question": \n', "line 2: this is not JSON"),
         ("q.yaml", b"- a: [\n", "this is not YAML"),
         ("q.csv", b"frage,antwort\nWas?,4\n", "line 1: no column is called question"),
+        ("q.csv", b"question,Question\nWhat?,Who?\n", "line 1: two columns are called 'question'"),
         ("q.csv", b"question,answer\nWhat?\n", "line 2: it has 1 columns, and the heading 2"),
         ("q.csv", b'question\n"What?\n', "this is not CSV"),
     ],
@@ -90,6 +100,7 @@ def test_a_file_that_is_not_there_or_a_folder(tmp_path: Path) -> None:
             read_questions(path)
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=300), st.sampled_from([".txt", ".json", ".jsonl", ".yaml", ".csv"]))
 def test_any_bytes_are_read_or_complained_of(
     tmp_path_factory: pytest.TempPathFactory, data: bytes, ending: str

@@ -164,6 +164,12 @@ def test_everything_is_on_it() -> None:
         assert text in html, text
 
 
+@pytest.mark.parametrize("mark", ["> ", "- "])
+def test_what_stands_deep_is_shown_too(mark: str) -> None:
+    nested = "\n".join(f"{('  ' if mark == '- ' else mark) * depth}{mark}deep {depth}" for depth in range(25))
+    assert "deep 24" in answer_html(nested)
+
+
 def test_answers_keep_their_form() -> None:
     html = str(answer_html("# Big\n\nA **bold** word and `code`.\n\n| a |\n|---|\n| 1 |\n"))
     assert "<h5>Big</h5>" in html

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import minimize_scalar
 from scipy.stats import binomtest, multinomial
@@ -31,6 +31,7 @@ def _likely(tally: Tally, wins: float, ties: float) -> float:
     return float(multinomial.pmf((tally.wins, tally.ties, tally.losses), tally.judged, (wins, ties, 1 - wins - ties)))
 
 
+@settings(deadline=None)
 @given(SOME)
 def test_the_interval_holds_what_was_seen(tally: Tally) -> None:
     low, high = preference_interval(tally)
@@ -38,6 +39,7 @@ def test_the_interval_holds_what_was_seen(tally: Tally) -> None:
     assert low < high
 
 
+@settings(deadline=None)
 @given(SOME)
 def test_both_sides_see_the_same(tally: Tally) -> None:
     low, high = preference_interval(tally)
@@ -45,6 +47,7 @@ def test_both_sides_see_the_same(tally: Tally) -> None:
     assert other == pytest.approx((1 - high, 1 - low), abs=1e-9)
 
 
+@settings(deadline=None)
 @given(SOME)
 def test_more_questions_of_the_same_kind_make_it_narrower(tally: Tally) -> None:
     low, high = preference_interval(tally)
@@ -52,6 +55,7 @@ def test_more_questions_of_the_same_kind_make_it_narrower(tally: Tally) -> None:
     assert more[1] - more[0] < high - low
 
 
+@settings(deadline=None)
 @given(SOME)
 def test_its_limits_are_where_the_score_test_refuses(tally: Tally) -> None:
     """Held against the likeliest shares under the limit, found by a search instead of the formula."""
@@ -72,6 +76,7 @@ def test_its_limits_are_where_the_score_test_refuses(tally: Tally) -> None:
         assert score == pytest.approx(1.959964, rel=2e-3)
 
 
+@settings(deadline=None)
 @given(COUNTS)
 def test_the_sign_test_is_the_exact_binomial_one(tally: Tally) -> None:
     uneven = tally.wins + tally.losses

@@ -7,12 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from matrioska.comparison.comparison import Comparison
 from matrioska.comparison.kept import Kept, fingerprint, opened
 from matrioska.comparison.records import Contestant, StudyQuestion
 from matrioska.comparison.study import AT_ONCE, Study
 from matrioska.comparison.summary import JudgeSummary, Summary, summarise
 from matrioska.state.errors import CascadeError, ModelAuthError, ModelError, StoreError
 from matrioska.state.questions import Answered, Via
+from matrioska.store.journal import open_journal
 from matrioska.store.layout import Layout
 from tests.matrioska.comparison.worlds import Answerers, World, scripted_judge, verdict
 
@@ -230,6 +232,27 @@ def test_another_judge_or_model_or_question_is_another_study() -> None:
         fingerprint(asked[:1], TWO, "judge"),
         fingerprint(asked, [SINGLE, ENSEMBLE], "judge"),
         fingerprint(asked, TWO, "other"),
+        fingerprint(asked, [SINGLE, CASCADE.model_copy(update={"setup": "another tree"})], "judge"),
     }
-    assert len(names) == 4
+    assert len(names) == 5
     assert fingerprint(questions(2), list(TWO), "judge") in names
+
+
+async def test_what_the_judge_says_is_in_the_journal(tmp_path: Path) -> None:
+    answerers = Answerers(lambda question, via: f"{via} says {question}")
+    judge = scripted_judge(lambda parts: verdict("tie"))
+    layout, asked = Layout.at(tmp_path), questions(3)
+    for _ in range(2):
+        # The second finds the replies, and judges again what the first had judged, as after a kill.
+        with opened(layout, fingerprint(asked, TWO, "judge")) as kept:
+            kept.duels.clear()
+            await Comparison(answerers, asked, TWO, judge, kept, layout).run()
+    journal = open_journal(tmp_path)
+    (conversation,) = journal.conversations()
+    assert (conversation.id, conversation.graph, conversation.status) == (kept.name, "compare", "done")
+    root, *said = journal.messages(kept.name)
+    assert (root.content, root.destination) == ("Question 1?\nQuestion 2?\nQuestion 3?", "judge")
+    assert [(one.type, one.source, one.destination, one.metrics != []) for one in said] == [
+        ("critique", "judge", "person", True)
+    ] * 6
+    journal.close()

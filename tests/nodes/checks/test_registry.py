@@ -37,6 +37,13 @@ class Plugin:
         return {"mine": self.check}
 
 
+class _Odd(str):
+    """A text of a plugin's own making."""
+
+    def strip(self, chars: str | None = None, /) -> str:
+        raise ValueError("not a text after all")
+
+
 def _complaints(check: Check, *texts: str, values: dict[str, Any] | None = None) -> list[str]:
     files = [SourceFile(path=f"f{number}.txt", text=text) for number, text in enumerate(texts)]
     with plugged(Plugin(check)):
@@ -62,14 +69,16 @@ def test_what_it_does_to_its_copy_stays_there() -> None:
     def check(checked: Checked) -> list[str]:
         checked.values["k"].append("mine")  # type: ignore[index]
         checked.spec.rules.append("mine")
+        checked.files.clear()  # type: ignore[attr-defined]
         return []
 
     values = {"k": ["ours"]}
-    module = ModuleSpec(id="a")
+    module, files = ModuleSpec(id="a"), [SourceFile(path="a.txt", text="x")]
     with plugged(Plugin(check)):
-        module_complaints(Checked(module, [SourceFile(path="a.txt", text="x")], values))
+        module_complaints(Checked(module, files, values))
     assert values == {"k": ["ours"]}
     assert module.rules == []
+    assert len(files) == 1
 
 
 @pytest.mark.parametrize(
@@ -80,6 +89,7 @@ def test_what_it_does_to_its_copy_stays_there() -> None:
         (None, "TypeError"),
         ("A text.", "it returned a text"),
         ([1, 2], "it complained with a int"),
+        ([_Odd("mine")], "ValueError: not a text after all"),
         (7, "TypeError"),
     ],
 )

@@ -286,6 +286,18 @@ def test_a_persons_commits_stay_and_what_is_new_can_be_merged(world: World, tmp_
     assert write(world.export({**THREE, "m1": {"a.py": "newer\n"}}), repository)["commits"] == 1
 
 
+def test_a_branch_of_a_persons_own_stays_where_it_is(world: World, tmp_path: Path) -> None:
+    repository = tmp_path / "r"
+    write(world.export(THREE), repository)
+    git(repository, "switch", "-q", "-c", "as-it-was")
+    before = git(repository, "rev-parse", "as-it-was")
+    exported = GitExporter().export(world.export({**THREE, "m1": {"a.py": "new\n"}}), repository)
+    assert exported.details["updated"] is False
+    assert git(repository, "rev-parse", "as-it-was") == before
+    assert (repository / "m1" / "a.py").read_text() == "1\n"
+    assert git(repository, "status", "--porcelain") == ""
+
+
 def _edited(folder: Path) -> None:
     (folder / "m0" / "a.py").write_text("mine\n")
 

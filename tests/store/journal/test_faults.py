@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import resource
 import sqlite3
 import stat
 import sys
@@ -224,6 +225,47 @@ def test_disk_full(of_file: Journal, file: Path, pending: Path, monkeypatch: pyt
     journal.close()
 
 
+def test_a_disk_too_full_for_either_file(of_file: Journal, file: Path, pending: Path) -> None:
+    """Of a line that does not fit nothing stays: what is cut off could never be taken in."""
+    words = [str(number) * 30_000 for number in range(10)]
+    _say(of_file, "before")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, limits[1]))
+    try:
+        _say(of_file, *words)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert of_file.trouble is not None
+    of_file.close()
+    journal = Journal(file, pending)
+    _say(journal, "after")
+    assert _said(journal) == ["before", *words, "after"]
+    assert not pending.exists()
+    journal.close()
+
+
+def test_a_file_that_cannot_be_written_is_not_tried_with_every_step(
+    tmp_path: Path, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file.write_bytes(b"")
+    (tmp_path / "aside").write_text("no folder")
+    tried: list[int] = []
+
+    def as_json(entry: Entry) -> dict[str, object]:
+        tried.append(1)
+        return {}
+
+    monkeypatch.setattr(spill, "as_json", as_json)
+    journal = Journal(file, tmp_path / "aside" / "pending")
+    _say(journal, *map(str, range(50)))
+    # One step's entries, and not those of all steps before with every one of them.
+    assert len(tried) < 10
+    file.unlink()
+    journal.close()
+    assert len(_said(journal)) == 50
+    journal.close()
+
+
 def test_a_server_that_is_not_there_and_then_is(tmp_path: Path, pending: Path) -> None:
     with new_database() as url:
         address, folder = url.split("host=")
@@ -324,6 +366,8 @@ def test_reading_a_locked_file_says_so(of_file: Journal, file: Path, monkeypatch
         ("nosuch://host/db", "cannot be used"),
         ("sqlite://", "in memory"),
         ("sqlite:///:memory:", "in memory"),
+        ("postgresql://u:s3cr3t@h:port/d", "no address"),
+        ("postgresql://u:and@s3cr3t@h/d", "no address"),
         ("postgresql+asyncpg://u:s3cr3t@h/d", "journal"),
         ("mysql+pymysql://u:s3cr3t@127.0.0.1:1/d", "pymysql"),
     ],
@@ -336,6 +380,17 @@ def test_addresses_that_cannot_be(address: str, says: str, pending: Path, caplog
         journal.conversations()
     assert caught.value.next_step
     assert "s3cr3t" not in f"{caught.value!r}{caplog.text}{journal.trouble}{pending.read_text()}"
+    journal.close()
+
+
+def test_what_was_said_to_no_address_goes_to_the_corrected_one(tmp_path: Path, file: Path, pending: Path) -> None:
+    journal = Journal("no address", pending)
+    _say(journal, "one")
+    journal.close()
+    journal = Journal(file, pending)
+    _say(journal, "two")
+    assert _said(journal) == ["one", "two"]
+    assert not pending.exists()
     journal.close()
 
 

@@ -127,6 +127,16 @@ def test_prune_one(five: Journal) -> None:
     assert _left(five) == "024"
 
 
+def test_prune_a_long_chain_of_answers(journal: Journal) -> None:
+    with scope_of(journal) as scope:
+        parent = ""
+        for _ in range(1_500):
+            parent = scope.note("iteration", "again", parent=parent)
+        scope.settle()
+    assert journal.prune(conversation="c") == 1
+    assert journal.messages("c") == []
+
+
 @pytest.mark.parametrize("wish", [{}, {"keep": -1}, {"older_than": timedelta(-1)}])
 def test_prune_wants_to_know_what(journal: Journal, wish: dict[str, int]) -> None:
     with scope_of(journal):

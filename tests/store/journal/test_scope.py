@@ -105,6 +105,27 @@ def test_a_step_that_is_repeated_leaves_only_what_was_said_last(opened: Open) ->
     assert sum(len(message.metrics) for message in journal.messages("c")) == 2
 
 
+def test_what_another_process_left_of_a_step_is_seen_by_one_that_wrote_before(opened: Open) -> None:
+    here, there = opened(), opened()
+    with scope_of(here, "before") as scope:
+        scope.call(called("before"), ATLAS)
+    cut_off = scope_of(there)
+    cut_off.__enter__()
+    cut_off.call(called("a there"), ATLAS)
+    cut_off.call(called("b there"), ATLAS)
+    there.close()
+    with scope_of(here) as scope, scope.child("part", repeats=True):
+        scope.call(called("a here"), ATLAS)
+    assert _said(here) == ["What is deep?", "before", "a here"]
+
+
+def test_long_names_of_models_and_errors_are_cut(journal: Journal) -> None:
+    with scope_of(journal) as scope:
+        scope.call(called("", model="openai:" + "m" * 1_000, error="e" * 1_000), ATLAS)
+    (metric,) = journal.messages("c")[1].metrics
+    assert (len(metric.service), len(metric.error)) == (400, 400)
+
+
 def test_a_repeated_step_writes_over_the_same_ids(opened: Open) -> None:
     ids = []
     for _ in range(2):

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from matrioska.workers.cascade.language import in_another_language
+from matrioska.workers.cascade.language import in_another_language, own_words
 
 ENGLISH = "What is the best way to build a bridge that stands for a hundred years?"
 PORTUGUESE = "Qual é a melhor maneira de construir uma ponte que dure cem anos?"
@@ -49,6 +49,24 @@ def test_another_language_is_seen(question: str, reply: str) -> None:
 )
 def test_where_it_is_not_certain_nothing_is_said(question: str, reply: str) -> None:
     assert not in_another_language(question, reply)
+
+
+@pytest.mark.parametrize(
+    ("question", "language"),
+    [
+        ("Por que o céu é azul?", "pt"),
+        ("Como fazer pão?", "pt"),
+        ("O que é o El Niño?", "pt"),
+        ("Dado x e y, qual é a soma?", "pt"),
+        ("Why is the sky blue?", "en"),
+        ("¿Por qué el cielo es azul y qué significa para nosotros?", "en"),
+        ("Explica la teoría de la relatividad", "en"),
+        ("Perché il cielo è azzurro?", "en"),
+        ("Warum ist der Himmel blau?", "en"),
+    ],
+)
+def test_what_we_say_ourselves_is_portuguese_only_for_who_asked_in_portuguese(question: str, language: str) -> None:
+    assert own_words(question) == language
 
 
 def test_a_hostile_text_takes_no_time() -> None:

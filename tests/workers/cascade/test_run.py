@@ -190,11 +190,61 @@ async def test_a_mind_that_cannot_join_keeps_its_own_word() -> None:
     assert _reply(answer, "root").remarks == ["It could not join what it had: Nothing listens there."]
 
 
+@pytest.mark.parametrize(
+    ("question", "said"),
+    [
+        (QUESTION, "_Root could not write an answer. What follows are its first thoughts._"),
+        (
+            "Devemos construir a ponte, e de que seria feita?",
+            "_Root não conseguiu escrever uma resposta. O que se segue são as suas primeiras ideias._",
+        ),
+    ],
+)
+@pytest.mark.parametrize("children", ["down", "idle"])
+async def test_first_thoughts_are_not_passed_off_as_an_answer(question: str, said: str, children: str) -> None:
+    without = {"left": DOWN, "right": DOWN} if children == "down" else {"root.split": '{"left": "", "right": ""}'}
+    minds = _family(says={"root.synthesise": DOWN, **without})
+    answer = await minds.cascade().ask(question)
+    assert answer.answer.startswith(f"{said}\n\n{fact('root')}")
+    assert answer.missing == (["left", "right"] if children == "down" else [])
+
+
+@pytest.mark.parametrize(
+    ("question", "said"),
+    [
+        (QUESTION, "_This answer was cut off before its end._"),
+        ("Devemos construir a ponte, e de que seria feita?", "_Esta resposta foi cortada antes do fim._"),
+    ],
+)
+async def test_an_answer_that_was_cut_off_says_so(question: str, said: str) -> None:
+    minds = _family(says={"root.synthesise": Pieces([fact("root")], finish="length")})
+    assert (await minds.cascade().ask(question)).answer == f"{fact('root')}\n\n{said}"
+
+
+async def test_a_first_answer_that_was_cut_off_is_no_matter_once_it_is_written_anew() -> None:
+    one = MindTree(minds=(MindSpec(id="one", reflections=0),))
+    cut = {"one.analyse": Pieces(["A word"], finish="length"), "one.critique": "It has no end."}
+    answer = await Minds(one, says=cut).cascade().ask(QUESTION)
+    assert (answer.answer, answer.minds[0].remarks) == (fact("one"), [])
+    del cut["one.critique"]
+    answer = await Minds(one, says=cut).cascade().ask(QUESTION)
+    assert answer.answer == "A word\n\n_This answer was cut off before its end._"
+
+
+async def test_a_parent_is_told_that_a_reply_was_cut_off() -> None:
+    minds = _family(says={"left": Pieces([fact("left")], finish="length")})
+    await minds.cascade().ask(QUESTION)
+    (prompt,) = minds.prompts("root", "synthesise")
+    assert "It was cut off before its end." in prompt.partition("Right (the right) was asked:")[0]
+    assert prompt.count("It was cut off") == 1
+
+
 async def test_nobody_left_is_an_error_that_names_everybody() -> None:
     minds = _six(says=dict.fromkeys(SIX, DOWN))
     with pytest.raises(CascadeError, match="No mind could answer") as raised:
         await minds.cascade().ask(QUESTION)
     assert raised.value.failures == dict.fromkeys(SIX, "Nothing listens there.")
+    assert raised.value.message == f"No mind could answer. {', '.join(raised.value.failures)}: Nothing listens there."
     assert "matrioska doctor" in raised.value.next_step
 
 
@@ -253,6 +303,9 @@ def _fences(prompt: str, name: str) -> list[str]:
         ({"reflections": 2, "critique": False}, {"one.reflect": "More."}, ["analyse", "reflect", "reflect", "synthesise"]),
         ({"reflections": 3, "critique": False}, {"one.reflect": ["More.", "nothing."]}, ["analyse", "reflect", "reflect", "synthesise"]),
         ({"reflections": 2, "critique": True}, {}, ["analyse", "reflect", "critique"]),
+        ({"reflections": 2, "critique": False}, {"one.reflect": "**NADA**"}, ["analyse", "reflect"]),
+        ({"reflections": 2, "critique": False}, {"one.reflect": "NOTHING.\n\nIt is all there."}, ["analyse", "reflect"]),
+        ({"reflections": 1, "critique": False}, {"one.reflect": "Nothing holds it up."}, ["analyse", "reflect", "synthesise"]),
         ({"reflections": 0, "critique": True}, {"one.critique": "Wrong."}, ["analyse", "critique", "synthesise"]),
         ({"reflections": 2, "critique": True}, {"one.reflect": DOWN}, ["analyse", "reflect", "critique"]),
         ({"reflections": 2, "critique": True}, {"one.analyse": DOWN, "one.reflect": "x"}, ["analyse"]),

@@ -40,6 +40,8 @@ def _own_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[N
             monkeypatch.delenv(name)
     # A pytest that a test starts has options of its own.
     monkeypatch.delenv("PYTEST_ADDOPTS", raising=False)
+    # Where tests run side by side, a width is handed down that no screen has.
+    monkeypatch.delenv("COLUMNS", raising=False)
     monkeypatch.setenv("LANGSMITH_TRACING", "false")
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     monkeypatch.chdir(tmp_path)

@@ -43,40 +43,37 @@ class ConfigError(UsageError):
     code = "bad_config"
 
 
-class TopologyError(ConfigError):
-    """A topology of the ensemble that cannot be used.
+class FaultsError(ConfigError):
+    """Something described in the settings, or in a file, that has faults.
 
     Attributes:
         faults: every fault found, each with where it stands.
     """
+
+    #: What is described.
+    subject: str
+
+    def __init__(self, source: str, faults: Sequence[str], *, next_step: str = "") -> None:
+        self.faults = list(faults)
+        count = f"{len(self.faults)} faults" if len(self.faults) != 1 else "a fault"
+        super().__init__(
+            f"The {self.subject} in {source} has {count}: {'; '.join(self.faults)}.",
+            next_step=next_step or f"Correct {'them' if len(self.faults) != 1 else 'it'} in {source}.",
+        )
+
+
+class TopologyError(FaultsError):
+    """A topology of the ensemble that cannot be used."""
 
     code = "bad_topology"
-
-    def __init__(self, source: str, faults: Sequence[str], *, next_step: str = "") -> None:
-        self.faults = list(faults)
-        count = f"{len(self.faults)} faults" if len(self.faults) != 1 else "a fault"
-        super().__init__(
-            f"The topology in {source} has {count}: {'; '.join(self.faults)}.",
-            next_step=next_step or f"Correct {'them' if len(self.faults) != 1 else 'it'} in {source}.",
-        )
+    subject = "topology"
 
 
-class TreeError(ConfigError):
-    """A tree of minds that cannot be used.
-
-    Attributes:
-        faults: every fault found, each with where it stands.
-    """
+class TreeError(FaultsError):
+    """A tree of minds that cannot be used."""
 
     code = "bad_tree"
-
-    def __init__(self, source: str, faults: Sequence[str], *, next_step: str = "") -> None:
-        self.faults = list(faults)
-        count = f"{len(self.faults)} faults" if len(self.faults) != 1 else "a fault"
-        super().__init__(
-            f"The tree of minds in {source} has {count}: {'; '.join(self.faults)}.",
-            next_step=next_step or f"Correct {'them' if len(self.faults) != 1 else 'it'} in {source}.",
-        )
+    subject = "tree of minds"
 
 
 class ThreadNotFoundError(UsageError):

@@ -8,7 +8,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
+
+# How long an example takes says how busy the machine is, not whether the code is right.
+hypothesis.settings.register_profile("matrioska", deadline=None)
+hypothesis.settings.load_profile("matrioska")
 
 _KEYS = ("OPENAI_API_KEY", "ANTHROPIC_API_KEY", "LANGSMITH_API_KEY", "LANGCHAIN_API_KEY", "HF_TOKEN")
 _LOOPBACK = ("127.", "::1", "localhost", "0.0.0.0")
@@ -33,6 +38,10 @@ def _own_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[N
     for name in list(os.environ):
         if name.startswith("MATRIOSKA_") or name in _KEYS:
             monkeypatch.delenv(name)
+    # A pytest that a test starts has options of its own.
+    monkeypatch.delenv("PYTEST_ADDOPTS", raising=False)
+    # Where tests run side by side, a width is handed down that no screen has.
+    monkeypatch.delenv("COLUMNS", raising=False)
     monkeypatch.setenv("LANGSMITH_TRACING", "false")
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     monkeypatch.chdir(tmp_path)

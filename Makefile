@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 TASK ?= Create a library management system with dashboard
 
-.PHONY: help run test studio bench lint types
+.PHONY: help run test studio bench pictures lint types catalogue
 
 help: ## Show this list
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 12
@@ -24,11 +24,14 @@ run: $(BIN)/matrioska ## Do a task: make run TASK="Create a …"
 test: .venv/.dev ## Run every test
 	$(BIN)/python -m pytest
 
-studio: .venv/.dev ## Open the graph in LangGraph Studio
+studio: .venv/.dev ## Open the graph in LangGraph Studio, with the monitor beside it
 	LANGGRAPH_CLI_NO_ANALYTICS=1 $(BIN)/langgraph dev --n-jobs-per-worker 4
 
 bench: .venv/.dev ## Measure the engine against its bounds
 	$(BIN)/python -m bench
+
+pictures: .venv/.dev ## Make the README's pictures anew
+	MATRIOSKA_PICTURES=$(CURDIR)/docs/pictures $(BIN)/python -m pytest -k download tests/web/test_walk.py
 
 lint: .venv/.dev ## Check style and import contracts
 	$(BIN)/ruff check .
@@ -37,3 +40,6 @@ lint: .venv/.dev ## Check style and import contracts
 
 types: .venv/.dev ## Check types
 	$(BIN)/mypy
+
+catalogue: .venv/.dev ## Bring the translations up to date with the source
+	$(BIN)/python tools/catalogue.py

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from bench import cascade, context, contracts, cost, ensemble, local, makespan, profiling
+from bench import cascade, context, contracts, cost, ensemble, local, makespan, monitor, profiling
 from bench.dags import Dag, load_dags
 from bench.report import Section, machine, show
 from bench.shapes import generated
@@ -26,10 +26,11 @@ class Part(StrEnum):
     LOCAL = "local"
     ENSEMBLE = "ensemble"
     CASCADE = "cascade"
+    MONITOR = "monitor"
 
 
-#: A local model is measured when asked for: it takes minutes, and torch.
-_USUAL = [part for part in Part if part is not Part.LOCAL]
+#: Measured when asked for: a local model takes minutes and torch, the monitor an idle machine and its extra.
+_USUAL = [part for part in Part if part not in (Part.LOCAL, Part.MONITOR)]
 
 
 def main(
@@ -51,6 +52,10 @@ def main(
     local_at_once: Annotated[str, typer.Option(help="Calls of the local model at once, with commas.")] = "1,4,8,16",
     local_answer: Annotated[int, typer.Option(min=1, help="Tokens of each of its answers.")] = 48,
     local_device: Annotated[str, typer.Option(help="Its device, such as cpu or cuda:0.")] = "cpu",
+    monitor_modules: Annotated[int, typer.Option(min=1, help="Modules of the run that pages watch.")] = 200,
+    monitor_pages: Annotated[str, typer.Option(help="Pages open at the same time, with commas.")] = "0,1,20",
+    monitor_browsers: Annotated[int, typer.Option(min=0, help="How many of several pages are Chromium's.")] = 2,
+    monitor_large: Annotated[str, typer.Option(help="Module counts of saved runs, with commas.")] = "100,1000",
     write_json: Annotated[Path | None, typer.Option("--json", help="Write all figures to this file.")] = None,
 ) -> None:
     """Measure makespan, contracts, cost, context, ensemble and cascade beside their bounds; a local model if asked."""
@@ -92,6 +97,11 @@ def main(
         calls = tuple(int(count) for count in local_at_once.split(","))
         asked = local.Choice(local_model, tuple(local_forms.split(",")), calls, local_answer, local_device, repeat)
         for section in local.measure(asked, say):
+            add(section)
+    if Part.MONITOR in parts:
+        pages = tuple(int(count) for count in monitor_pages.split(","))
+        large = tuple(int(size) for size in monitor_large.split(","))
+        for section in monitor.measure(monitor.Choice(monitor_modules, 1.0, pages, monitor_browsers, large), say):
             add(section)
     facts["load_after"] = machine()["load"]
     console.print(f"Load at the end {facts['load_after']}. Wall time counts only on an idle machine.")

@@ -1,7 +1,8 @@
-"""What rides along with a LangGraph server: runs of the command line show in Studio's list.
+"""What rides along with a LangGraph server: its runs and those of the command line see each other.
 
 `langgraph.json` mounts `app`. A server lists only the threads that were made through its own
-API, so while it runs, every thread of the database is made known to it.
+API, so while it runs, every thread of the database is made known to it. In `langgraph dev` the
+monitor stands beside it (`web/studio.py`).
 """
 
 from __future__ import annotations
@@ -13,10 +14,12 @@ from contextlib import asynccontextmanager, suppress
 from langgraph_sdk import get_client
 from langgraph_sdk.errors import LangGraphError
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
 
 from matrioska.state.errors import StoreError
 from matrioska.store.studio import ThreadedCheckpointer, studio_checkpointer, studio_thread_id
 from matrioska.threads import graph_of
+from matrioska.web.studio import Beside, monitor_beside
 
 GRAPH = "matrioska"
 #: Seconds between two looks into the database.
@@ -56,14 +59,15 @@ async def _attach_again_and_again() -> None:
 
 @asynccontextmanager
 async def lifespan(app: Starlette) -> AsyncIterator[None]:
-    """Attach threads for as long as the server runs."""
+    """Attach threads, and keep the monitor open, for as long as the server runs."""
     attaching = asyncio.create_task(_attach_again_and_again())
     try:
-        yield
+        async with monitor_beside():
+            yield
     finally:
         attaching.cancel()
         with suppress(asyncio.CancelledError):
             await attaching
 
 
-app = Starlette(lifespan=lifespan)
+app = Starlette(lifespan=lifespan, middleware=[Middleware(Beside)])

@@ -11,11 +11,13 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import Any, Protocol
-
-from langchain_core.messages import BaseMessage
+from typing import TYPE_CHECKING, Any, Protocol
 
 from matrioska.state.results import Usage
+
+if TYPE_CHECKING:
+    # Named only: who reads the journal need not wait for a third of LangChain.
+    from langchain_core.messages import BaseMessage
 
 
 @dataclass(frozen=True)

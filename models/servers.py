@@ -10,6 +10,7 @@ from typing import Any
 
 import httpx
 
+from matrioska.i18n import N_
 from matrioska.models.providers import is_loopback, own_address
 
 #: Seconds that one server may take to answer everything that it is asked.
@@ -88,9 +89,9 @@ async def look_at(provider: str, url: str, key: str = "", *, patience: float = P
         ):
             models = await (_ollama(client, url) if provider == "ollama" else _openai(client, provider, url))
     except TimeoutError:
-        return Server(provider, url, fault=f"silent for {patience:g} seconds")
+        return Server(provider, url, fault=N_("silent for {seconds} seconds").format(seconds=f"{patience:g}"))
     except httpx.ConnectError:
-        return Server(provider, url, fault="nothing listens there")
+        return Server(provider, url, fault=N_("nothing listens there"))
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         return Server(provider, url, fault=str(error) or type(error).__name__)
     except _SilentError as error:

@@ -44,7 +44,7 @@ async def architect(state: MatrioskaState, runtime: Runtime[RunContext]) -> dict
     """Plan the task. A plan that stays faulty ends the run with the model's raw answer kept."""
     emit_step("architect")
     options = await off_loop(run_options, state, runtime)
-    task = check_task(state["task"])
+    task = check_task(state.get("task"))
     known = await known_project(task, options, runtime)
     update: dict[str, Any] = {
         "format": STATE_FORMAT,

@@ -1,12 +1,14 @@
-"""Figures as a person reads them, the same on every screen."""
+"""Figures as a person reads them in the language spoken, the same on every screen."""
 
 from __future__ import annotations
+
+from matrioska.i18n import figure
 
 
 def duration(seconds: float) -> str:
     """Return seconds as a person reads them: ``0.4 s``, ``12 s``, ``3 min 05 s``, ``2 h 10 min``."""
     if seconds < 9.95:
-        return f"{seconds:.1f} s"
+        return f"{figure(seconds, 1)} s"
     whole = round(seconds)
     if whole < 60:
         return f"{whole} s"
@@ -23,5 +25,5 @@ def size(number: int) -> str:
     if number < 1_000_000:
         return f"{number / 1000:.0f} kB"
     if number < 1_000_000_000:
-        return f"{number / 1_000_000:.1f} MB"
-    return f"{number / 1_000_000_000:.1f} GB"
+        return f"{figure(number / 1_000_000, 1)} MB"
+    return f"{figure(number / 1_000_000_000, 1)} GB"

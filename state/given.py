@@ -15,8 +15,10 @@ def check_words(given: object, what: str, most: int) -> str:
         most: characters that it may have.
 
     Raises:
-        TaskError: not text, empty, binary, or longer than ``most`` characters.
+        TaskError: missing, not text, empty, binary, or longer than ``most`` characters.
     """
+    if given is None:
+        raise TaskError(f"There is no {what}.", next_step=f"Give the {what} in words.")
     if not isinstance(given, str):
         raise TaskError(f"The {what} is a {type(given).__name__}, not a text.", next_step=f"Give the {what} in words.")
     text = clean_text(given).strip()

@@ -21,7 +21,7 @@ from langgraph.checkpoint.base import (
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from langgraph.checkpoint.sqlite import SqliteSaver
 
-from matrioska.state.errors import NewerFormatError, StoreError
+from matrioska.state.errors import CorruptStoreError, NewerFormatError, StoreError
 from matrioska.state.graph_state import STATE_FORMAT
 from matrioska.store.database import open_database, typed_error
 from matrioska.store.lease import thread_lease
@@ -38,9 +38,27 @@ _ANSWERED = f"{_BRANCH}check"
 _Put = tuple[RunnableConfig, Checkpoint, CheckpointMetadata, ChannelVersions]
 
 
+class _Serializer(JsonPlusSerializer):
+    """`JsonPlusSerializer` whose faults say what is wrong."""
+
+    def loads_typed(self, data: tuple[str, bytes]) -> Any:
+        """See `JsonPlusSerializer.loads_typed`.
+
+        Raises:
+            CorruptStoreError: it is damaged, or of a kind that is never restored.
+        """
+        try:
+            return super().loads_typed(data)
+        except (ValueError, TypeError, NotImplementedError) as error:
+            raise CorruptStoreError(
+                f"What is saved here is damaged, or was not saved by Matrioska: {type(error).__name__}.",
+                next_step="Take the database back from a copy. Other runs in it can be used as they are.",
+            ) from error
+
+
 def strict_serializer() -> JsonPlusSerializer:
     """Return a serializer that restores plain data only: no pickle, no classes by name."""
-    return JsonPlusSerializer(pickle_fallback=False, allowed_msgpack_modules=[], allowed_json_modules=[])
+    return _Serializer(pickle_fallback=False, allowed_msgpack_modules=[], allowed_json_modules=[])
 
 
 class Checkpointer(SqliteSaver):

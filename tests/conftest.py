@@ -36,7 +36,7 @@ def _only_loopback(monkeypatch: pytest.MonkeyPatch) -> None:
 def _own_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     """Keep this machine's settings and keys out of tests, and what tests write out of the tree."""
     for name in list(os.environ):
-        if name.startswith("MATRIOSKA_") or name in _KEYS:
+        if name.startswith(("MATRIOSKA_", "LC_")) or name in {*_KEYS, "LANG", "LANGUAGE"}:
             monkeypatch.delenv(name)
     # A pytest that a test starts has options of its own.
     monkeypatch.delenv("PYTEST_ADDOPTS", raising=False)

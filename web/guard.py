@@ -18,10 +18,10 @@ import re
 import secrets
 from urllib.parse import parse_qsl, urlencode
 
-from starlette.datastructures import Headers
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import cookie_parser
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from matrioska.web.errors import RequestError, error_response
 
@@ -67,11 +67,12 @@ class Guard:
             return
         refusal = refusal or self._untold(scope, headers)
         if refusal is None:
-            await self.app(scope, receive, send)
+            closed = scope["type"] == "http" and is_closed(scope["path"])
+            await self.app(scope, receive, _kept_apart(send) if closed else send)
         elif scope["type"] == "websocket" and "websocket.http.response" not in scope.get("extensions", {}):
             await send({"type": "websocket.close", "code": _POLICY_VIOLATION})
         else:
-            await _refused(refusal, scope, headers)(scope, receive, send)
+            await _refused(refusal, scope, headers)(scope, receive, _kept_apart(send))
 
     def _stranger(self, headers: Headers) -> RequestError | None:
         """Refuse what is for another host, or comes from a page of another site."""
@@ -84,8 +85,8 @@ class Guard:
                 f"This service does not answer for the host {host[:100]!r}.",
                 next_step="Use the address that `matrioska serve` printed.",
             )
-        origin = headers.get("origin")
-        if origin is not None and origin.lower() not in (f"http://{host.lower()}", f"https://{host.lower()}"):
+        own = (f"http://{host.lower()}", f"https://{host.lower()}")
+        if any(origin.lower() not in own for origin in headers.getlist("origin")) or _is_embedded_elsewhere(headers):
             return RequestError(
                 403, "origin", "Pages of other sites may not ask here.", next_step="Ask from a program, or through it."
             )
@@ -153,6 +154,30 @@ def host_name(host: str) -> str:
     """Return the name in a Host header, without port and brackets; '' for what is no such header."""
     found = _HOST.fullmatch(host.lower())
     return (found["six"] or found["name"]).rstrip(".") if found else ""
+
+
+def _is_embedded_elsewhere(headers: Headers) -> bool:
+    """Whether a page of another site loads this as a part of itself: browsers then name no Origin, but say so.
+
+    Another port of this machine is the same site to cookies, which go along.
+    """
+    opened = headers.get("sec-fetch-mode") == "navigate" and headers.get("sec-fetch-dest") == "document"
+    return headers.get("sec-fetch-site") in ("same-site", "cross-site") and not opened
+
+
+def _kept_apart(send: Send) -> Send:
+    """Return what sends answers that no page of another site can load, read, or take for what they are not."""
+
+    async def sent(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            headers = MutableHeaders(raw=list(message.get("headers", ())))
+            headers["Cross-Origin-Resource-Policy"] = "same-origin"
+            headers["X-Content-Type-Options"] = "nosniff"
+            headers["Referrer-Policy"] = "no-referrer"
+            message = {**message, "headers": headers.raw}
+        await send(message)
+
+    return sent
 
 
 def _refused(refusal: RequestError, scope: Scope, headers: Headers) -> Response:

@@ -93,7 +93,11 @@ def address_of(listener: socket.socket) -> str:
 
 
 async def serve(
-    app: ASGIApp, listener: socket.socket, *parts: Underway[Any], also: Sequence[tuple[ASGIApp, socket.socket]] = ()
+    app: ASGIApp,
+    listener: socket.socket,
+    *parts: Underway[Any],
+    also: Sequence[tuple[ASGIApp, socket.socket]] = (),
+    quiet: bool = True,
 ) -> None:
     """Serve until cancelled; then cancel what is under way in all parts, tell who asked, and end.
 
@@ -102,11 +106,12 @@ async def serve(
         listener: what it listens on.
         *parts: what may be under way.
         also: further applications with what they listen on, which live and end with it.
+        quiet: whether uvicorn's log is silenced, in the whole process; False leaves it as somebody else has it.
 
     Raises:
         ConfigError: an application cannot start.
     """
-    servers = {_server(served): place for served, place in ((app, listener), *also)}
+    servers = {_server(served, quiet): place for served, place in ((app, listener), *also)}
     running = [asyncio.create_task(server.serve(sockets=[place])) for server, place in servers.items()]
     try:
         # None ends by itself unless it could not start.
@@ -123,13 +128,13 @@ async def serve(
             await part.ended()
 
 
-def _server(app: ASGIApp) -> _Server:
+def _server(app: ASGIApp, quiet: bool) -> _Server:
     return _Server(
         uvicorn.Config(
             app,
             # The faster parser, which uvicorn takes where it finds it, reads headers without end.
             http="h11",
-            log_level="critical",
+            **({"log_level": "critical"} if quiet else {"log_config": None}),
             # Only the monitor has websockets, and it brings what speaks them.
             ws="websockets-sansio" if find_spec("websockets") else "none",
             ws_max_size=MAX_MESSAGE,

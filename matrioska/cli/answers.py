@@ -5,18 +5,27 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from matrioska.cli.main import COMPLETE, FAILED
-from matrioska.cli.text import count, duration, line, listed, local_time, plain
-from matrioska.cli.ui import Ui
+from matrioska.cli.text import dollars, duration, line, listed, local_time, plain, state_word
+from matrioska.cli.ui import Ui, show_text
+from matrioska.i18n import N_, _, counted, figure, told
 from matrioska.questions import QuestionReport
 from matrioska.state.ensemble import EnsembleAnswer, NodeVote
 from matrioska.state.questions import Answered
 
 Command = Callable[..., str]
+#: How a node of the ensemble came to its answer, by `NodeVote.how`.
+_HOW = {
+    "agreed": N_("agreed"),
+    "critique": N_("critique"),
+    "tie_break": N_("tie break"),
+    "one_model": N_("one model"),
+    "failed": N_("failed"),
+    "cancelled": N_("cancelled"),
+}
 
 
 def exit_code_of(answered: Answered) -> int:
@@ -58,18 +67,16 @@ def show_answer(ui: Ui, command: Command, answered: Answered, *, votes: bool = F
     if ui.err.is_terminal:
         ui.err.print()
     ui.say((f"   {' · '.join(_facts(answered))}", "dim"))
-    ui.say(("   Read who said what: ", "dim"), (command("journal", answered.thread_id), "cyan"), soft_wrap=True)
-
-
-def show_text(out: Console, text: str) -> None:
-    """Show what a model wrote: on a screen no word is broken, in a file or a pipe no line."""
-    out.print(Text(plain(text.strip())), soft_wrap=not out.is_terminal)
+    head = _("Read who said what:")
+    ui.say((f"   {head} ", "dim"), (command("journal", answered.thread_id), "cyan"), soft_wrap=True)
 
 
 def _missing(answered: Answered) -> str:
     if answered.via == "ensemble":
-        return f"Nobody answered {listed(answered.missing)}."
-    return f"Missing in this answer: {listed(answered.missing)}."
+        parts = [_("part {number}").format(number=number) for number in answered.details["missing"]]
+        return _("Nobody answered {parts}.").format(parts=listed(parts))
+    # These are names of minds, which people gave.
+    return _("Missing in this answer: {names}.").format(names=listed(answered.missing))
 
 
 def _facts(answered: Answered) -> list[str]:
@@ -77,16 +84,21 @@ def _facts(answered: Answered) -> list[str]:
     usage, details = answered.usage, answered.details
     facts = [answered.model] if answered.via == "single" else []
     if minds := details.get("minds"):
-        facts.append(count(len(minds), "mind"))
+        facts.append(counted("{n} mind", "{n} minds", len(minds)))
     if chunks := details.get("chunks"):
-        facts.append(count(len(chunks), "part"))
-        facts.append(count(len({vote["node"] for vote in details["votes"]}), "node"))
-    facts += [count(usage.calls, "call"), count(usage.input_tokens + usage.output_tokens, "token")]
+        facts.append(counted("{n} part", "{n} parts", len(chunks)))
+        facts.append(counted("{n} node", "{n} nodes", len({vote["node"] for vote in details["votes"]})))
+    tokens = usage.input_tokens + usage.output_tokens
+    facts += [counted("{n} call", "{n} calls", usage.calls), counted("{n} token", "{n} tokens", tokens)]
     if saved := sum(chunk["saved_calls"] for chunk in chunks or ()):
-        facts.append(f"{count(saved, 'call')} saved")
+        facts.append(_saved(saved))
     if usage.cost:
-        facts.append(f"${usage.cost:,.4f}")
+        facts.append(dollars(usage.cost))
     return [*map(plain, facts), duration(answered.seconds)]
+
+
+def _saved(calls: int) -> str:
+    return counted("{n} call saved", "{n} calls saved", calls)
 
 
 def question_row(report: QuestionReport) -> dict[str, Any]:
@@ -106,16 +118,18 @@ def show_question(ui: Ui, command: Command, report: QuestionReport) -> int:
     """Show how a question stands, with its answer if it has one; return the exit code."""
     go_on = [command("resume", report.thread_id)] if report.answered is None else []
     if ui.json:
-        told = question_json(report.answered) if report.answered else {"thread_id": report.thread_id, "via": report.via}
-        ui.emit_json({**told, "question": report.question, "status": report.status, "go_on": go_on})
+        known = {"thread_id": report.thread_id, "via": report.via}
+        known = question_json(report.answered) if report.answered else known
+        ui.emit_json({**known, "question": report.question, "status": report.status, "go_on": go_on})
         return COMPLETE
     ui.out.print(Text(line(report.question, 400), "bold"))
-    ui.out.print(Text(f"{report.via} · {report.status} · last changed {local_time(report.created_at)}", "dim"))
+    changed = _("last changed {time}").format(time=local_time(report.created_at))
+    ui.out.print(Text(f"{report.via} · {state_word(report.status)} · {changed}", "dim"))
     if report.answered is not None:
         ui.out.print()
         show_answer(ui, command, report.answered)
         return COMPLETE
-    ui.say("\nGo on with:")
+    ui.say("\n", _("Go on with:"))
     ui.suggest(go_on)
     return COMPLETE
 
@@ -126,21 +140,23 @@ def vote_line(event: Mapping[str, Any]) -> str:
     if kind == "chunk":
         return f"{number}. {line(event['text'], 100)} ({event['kind']}; {listed(event['nodes'])})"
     if kind == "vote":
-        says = f": {line(told, 80)}" if (told := event["answer"] or event["error"]) else ""
-        return f"   {number}. {line(event['node'], 64)} {event['how'].replace('_', ' ')}{says}"
+        says = f": {line(said, 80)}" if (said := event["answer"] or told(event["error"])) else ""
+        return f"   {number}. {line(event['node'], 64)} {_(_HOW[event['how']])}{says}"
     if kind == "decided":
         if event["error"]:
-            return f"   {number}. no answer: {line(event['error'], 100)}"
-        early = f", {count(event['saved_calls'], 'call')} saved" if event["saved_calls"] else ""
-        return f"   {number}. decided with {event['confidence']:.0%} of the weight{early}"
-    return f"written by {line(event['by'], 80)}" if kind == "synthesis" and event["by"] else ""
+            silent = _("no answer: {why}").format(why=line(told(event["error"]), 100))
+            return f"   {number}. {silent}"
+        decided = _("decided with {share} of the weight").format(share=f"{event['confidence']:.0%}")
+        early = ", " + _saved(event["saved_calls"]) if event["saved_calls"] else ""
+        return f"   {number}. {decided}{early}"
+    return _("written by {model}").format(model=line(event["by"], 80)) if kind == "synthesis" and event["by"] else ""
 
 
 def votes_table(answer: EnsembleAnswer) -> Table:
     """Return the table of all votes; those for the answer taken are marked."""
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
-    for name in ("part", "node", "how", "weight", "answer"):
-        table.add_column(name, no_wrap=name != "answer", justify="right" if name == "weight" else "left")
+    for name in (N_("part"), N_("node"), N_("how"), N_("weight"), N_("answer")):
+        table.add_column(_(name), no_wrap=name != "answer", justify="right" if name == "weight" else "left")
     for found in answer.chunks:
         for vote in found.votes:
             table.add_row(*_row(vote, vote.node in found.nodes))
@@ -148,6 +164,6 @@ def votes_table(answer: EnsembleAnswer) -> Table:
 
 
 def _row(vote: NodeVote, won: bool) -> tuple[str, str, str, str, Text]:
-    says = Text(line(vote.answer or vote.error or "–", 120), "" if won else "dim")
+    says = Text(line(vote.answer or told(vote.error) or "–", 120), "" if won else "dim")
     mark = "✓ " if won else "  "
-    return str(vote.chunk), mark + line(vote.node, 64), vote.how.replace("_", " "), f"{vote.weight:.2f}", says
+    return str(vote.chunk), mark + line(vote.node, 64), _(_HOW[vote.how]), figure(vote.weight, 2), says

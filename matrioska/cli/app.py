@@ -57,11 +57,29 @@ def _version(wanted: bool) -> None:
         raise typer.Exit
 
 
+def _language(wish: str | None) -> None:
+    """Refuse a language that is not spoken. What is spoken was chosen before: `matrioska.cli.main`."""
+    from matrioska.i18n import known, languages
+    from matrioska.state.errors import UsageError
+
+    if wish is not None and known(wish) is None:
+        raise UsageError(f"Matrioska does not speak {wish[:40]!r}.", next_step=f"It speaks {', '.join(languages())}.")
+
+
 @app.callback()
 def root(
     version: Annotated[
         bool, typer.Option("--version", help="Print the version.", callback=_version, is_eager=True)
     ] = False,
+    lang: Annotated[
+        str | None,
+        typer.Option(
+            "--lang",
+            metavar="LANG",
+            help="Language of messages and help: en, pt_BR. Default: MATRIOSKA_LANG, else the system's.",
+            callback=_language,
+        ),
+    ] = None,
 ) -> None:
     """One big task in, one checked deliverable out: planned, built in parallel, joined, verified, and resumable."""
 
@@ -82,7 +100,11 @@ def run(
     json: Json = False,
     lang: Annotated[
         str | None,
-        typer.Option("--lang", metavar="LANG", help="Deliverable's language: en, pt, … Default: the task's."),
+        typer.Option(
+            "--lang",
+            metavar="LANG",
+            help="Deliverable's language: en, pt, … Default: the task's. That of messages: matrioska --lang.",
+        ),
     ] = None,
     slots: Annotated[
         int | None,

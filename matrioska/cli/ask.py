@@ -15,12 +15,15 @@ from langgraph.errors import GraphDrained
 from matrioska.cli.answers import exit_code_of, question_json, show_answer, vote_line
 from matrioska.cli.given import read_task
 from matrioska.cli.main import INTERRUPTED, leave_now
-from matrioska.cli.minds_screen import SilentMinds, make_minds_screen
-from matrioska.cli.screen import calmly
-from matrioska.cli.session import Place, find_place, run_async
+from matrioska.cli.minds import MindsProgress
+from matrioska.cli.minds_screen import make_minds_screen
+from matrioska.cli.place import Place, find_place
+from matrioska.cli.screen import PlainScreen, SilentScreen
+from matrioska.cli.session import run_async
 from matrioska.cli.signals import AtOnce, Stopped, Stopper
 from matrioska.cli.text import duration
 from matrioska.cli.ui import Ui, use
+from matrioska.i18n import _
 from matrioska.questions import Questions, open_questions
 from matrioska.state.cascade import MAX_QUESTION
 from matrioska.state.context import RunContext
@@ -55,10 +58,12 @@ class Question:
         of_ensemble = {"--topology": self.topology, "--votes": self.votes}
         foreign = {"--model": self.model} if via == "ensemble" else of_ensemble
         if name := next((name for name, value in foreign.items() if value), None):
-            fitting = "single or cascade" if via == "ensemble" else "ensemble"
-            raise UsageError(
-                f"{name} goes with --via {fitting}.", next_step=f"Leave it out, or ask with --via {fitting}."
-            )
+            if via == "ensemble":
+                raise UsageError(
+                    f"{name} goes with --via single or cascade.",
+                    next_step="Leave it out, or ask with --via single or cascade.",
+                )
+            raise UsageError(f"{name} goes with --via ensemble.", next_step="Leave it out, or ask with --via ensemble.")
         return via
 
     def _meant(self) -> Via:
@@ -183,27 +188,26 @@ class AskSession:
         if self.ui.json:
             self.ui.emit_json({"thread_id": thread, "via": via, "status": "interrupted", "go_on": go_on})
         if go_on:
-            self.ui.say(("💾 ", "yellow"), "Stopped. What was thought so far is saved. Go on with:")
+            self.ui.say(("💾 ", "yellow"), _("Stopped. What was thought so far is saved. Go on with:"))
             self.ui.suggest(go_on)
         else:
-            self.ui.say("Stopped.")
+            self.ui.say(_("Stopped."))
         if self.stopper.forced and threading.active_count() > 1:
             self.questions.saver.conn.close()
             leave_now(INTERRUPTED)
         return INTERRUPTED
 
 
-class VoteLines(SilentMinds):
-    """The ensemble's votes, one line each."""
-
-    def on_event(self, event: Mapping[str, Any]) -> None:
-        """See `SilentMinds.on_event`."""
-        super().on_event(event)
-        if told := vote_line(event):
-            calmly(self.ui.err, f"[{duration(time.monotonic() - self.progress.began):>6}] {told}")
+def votes_line(event: Mapping[str, Any], progress: MindsProgress, now: float) -> str:
+    """Return the line of a vote, or of what else an ensemble tells; '' for none."""
+    told = vote_line(event)
+    return f"[{duration(now - progress.began):>6}] {told}" if told else ""
 
 
-def _screen(ui: Ui, via: Via) -> SilentMinds:
+def _screen(ui: Ui, via: Via) -> SilentScreen[MindsProgress]:
     if via == "cascade":
         return make_minds_screen(ui)
-    return VoteLines(ui) if via == "ensemble" and not (ui.quiet or ui.json) else SilentMinds(ui)
+    progress = MindsProgress(time.monotonic())
+    if via == "ensemble" and not (ui.quiet or ui.json):
+        return PlainScreen(ui, progress, votes_line)
+    return SilentScreen(ui, progress)

@@ -26,10 +26,9 @@ def check_options(
     """
     use(Ui(json=as_json))
     if name := _given(asking if compare else comparing):
-        without = "Leave it out" if compare else "Add --compare"
-        raise UsageError(
-            f"{name} goes {'without' if compare else 'with'} --compare.", next_step=f"{without}, or see `ask --help`."
-        )
+        if compare:
+            raise UsageError(f"{name} goes without --compare.", next_step="Leave it out, or see `ask --help`.")
+        raise UsageError(f"{name} goes with --compare.", next_step="Add --compare, or see `ask --help`.")
     if query is None and not comparing["--questions"]:
         raise UsageError("There is no question.", next_step='For example: matrioska ask "What is a cascade?"')
     if query is not None and comparing["--questions"]:

@@ -10,9 +10,14 @@ from rich.table import Table
 from rich.text import Text
 
 from matrioska.cli.plan_view import request_args, show_complaints
-from matrioska.cli.text import duration
+from matrioska.cli.text import dollars, duration
+from matrioska.i18n import N_, _, counted, figure
 
-_ROWS = (("budget_tokens", "tokens", "tokens"), ("budget_cost", "cost", "cost"), ("timeout", "seconds", "time"))
+_ROWS = (
+    ("budget_tokens", "tokens", N_("tokens")),
+    ("budget_cost", "cost", N_("cost")),
+    ("timeout", "seconds", N_("time")),
+)
 
 
 def show_budget(console: Console, request: Mapping[str, Any]) -> None:
@@ -20,25 +25,28 @@ def show_budget(console: Console, request: Mapping[str, Any]) -> None:
     args = request_args(request)
     spent, reached = args.get("spent") or {}, args.get("reached") or []
     console.print()
-    console.print(Text.assemble("💰 ", ("The budget is used up", "bold")))
+    console.print(Text.assemble("💰 ", (_("The budget is used up"), "bold")))
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
-    for name in ("", "spent", "limit"):
-        table.add_column(name, justify="left" if not name else "right")
+    table.add_column("")
+    for name in (_("spent"), _("limit")):
+        table.add_column(name, justify="right")
     for limit, amount, name in _ROWS:
         if not spent.get(amount) and args.get(limit) is None:
             continue
         style = "bold red" if limit in reached else ""
         table.add_row(
-            Text(f"  {name}"),
+            Text(f"  {_(name)}"),
             Text(_figure(limit, spent.get(amount, 0)), style),
             Text(_figure(limit, args[limit]) if args.get(limit) is not None else "–", "dim"),
         )
     console.print(table)
-    console.print(Text(f"  in {spent.get('calls', 0):,} calls. What is finished is saved; nothing is lost.", "dim"))
+    calls = counted("{n} call", "{n} calls", spent.get("calls", 0))
+    told = _("in {calls}. What is finished is saved; nothing is lost.").format(calls=calls)
+    console.print(Text(f"  {told}", "dim"))
     show_complaints(console, request.get("complaints") or [])
 
 
 def _figure(limit: str, amount: float) -> str:
     if limit == "timeout":
         return duration(amount)
-    return f"${amount:,.4f}" if limit == "budget_cost" else f"{amount:,.0f}"
+    return dollars(amount) if limit == "budget_cost" else figure(amount)

@@ -18,7 +18,7 @@ class Check:
     detail: str
     next_step: str = ""
     group: str = ""
-    """Heading under which it stands."""
+    """Heading under which it stands, in English."""
 
 
 def is_installed(module: str) -> bool:

@@ -11,19 +11,21 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
-from matrioska.cli.approve import confirm
 from matrioska.cli.given import read_task
 from matrioska.cli.main import COMPLETE, FAILED, INTERRUPTED
-from matrioska.cli.session import Place, find_place, run_async
+from matrioska.cli.place import Place, find_place
+from matrioska.cli.prompt import confirm
+from matrioska.cli.session import run_async
 from matrioska.cli.signals import AtOnce, Stopped
-from matrioska.cli.text import count, duration, line, listed
+from matrioska.cli.text import duration, line, listed
 from matrioska.cli.ui import Ui, use
 from matrioska.comparison.comparison import Comparison, open_comparison
 from matrioska.comparison.costs import CostLine, is_small, total
 from matrioska.comparison.given import read_questions
 from matrioska.comparison.page import dollars
 from matrioska.comparison.records import StudyQuestion
-from matrioska.comparison.summary import Summary, length_in_words
+from matrioska.comparison.summary import JudgeSummary, Summary, length_in_words
+from matrioska.i18n import N_, _, counted, figure, told
 from matrioska.questions import open_questions
 from matrioska.state.cascade import MAX_QUESTION
 from matrioska.state.context import RunContext
@@ -63,7 +65,7 @@ def compare_ways(given: str | None, wish: Wish, *, as_json: bool, quiet: bool) -
                     with stopper.at_prompt():
                         agreed = _agreed(ui, comparison, wish.yes)
                     if not agreed:
-                        ui.say("Nothing was asked.")
+                        ui.say(_("Nothing was asked."))
                         return COMPLETE
                     progress = _Progress(ui, comparison)
                     try:
@@ -108,47 +110,52 @@ def _agreed(ui: Ui, comparison: Comparison, yes: bool) -> bool:
     whole = total(lines)
     if comparison.kept.resumed and not ui.quiet:
         done = sum(key[1] == comparison.ways[0] for key in comparison.kept.replies)
-        ui.say(f"Goes on with a comparison that was interrupted: {done} of {len(comparison.questions)} begun.")
+        goes_on = _("Goes on with a comparison that was interrupted: {done} of {number} begun.")
+        ui.say(goes_on.format(done=figure(done), number=figure(len(comparison.questions))))
     if not ui.quiet:
         ui.err.print(costs_table(lines))
     if comparison.own:
-        ways = listed(comparison.own)
-        ui.say(("! ", "yellow"), f"The judge, {line(comparison.judge.name, 80)}, takes part itself ({ways}).")
-        ui.say(("  → ", "dim"), "Models tend to prefer their own answers. Name another with --judge.")
+        own = _("The judge, {model}, takes part itself ({ways}).")
+        own = own.format(model=line(comparison.judge.name, 80), ways=listed(comparison.own))
+        ui.say(("! ", "yellow"), own)
+        ui.say(("  → ", "dim"), _("Models tend to prefer their own answers. Name another with --judge."))
     if yes or is_small(whole):
         return True
     if not ui.interactive:
-        told = f"{count(whole.calls, 'call')}, {_price(whole)}"
+        calls, price = f"{whole.calls:,} call{'' if whole.calls == 1 else 's'}", _price(whole)
         raise UsageError(
-            f"This is not small ({told}), and there is nobody to ask.", next_step="Say so beforehand: add --yes."
+            f"This is not small ({calls}, {price}), and there is nobody to ask.",
+            next_step="Say so beforehand: add --yes.",
         )
-    return confirm(ui, f"Go on with {count(len(comparison.questions), 'question')}?")
+    number = len(comparison.questions)
+    return confirm(ui, counted("Go on with {n} question?", "Go on with {n} questions?", number))
 
 
 def costs_table(lines: list[CostLine]) -> Table:
     """Return the table of what a comparison is expected to cost."""
-    table = _table("to be asked", "calls", "tokens in", "tokens out", "dollars")
+    table = _table(N_("to be asked"), N_("calls"), N_("tokens in"), N_("tokens out"), N_("dollars"))
     for found in [*lines, total(lines)]:
         style = "bold" if found.name == "together" else ""
         table.add_row(
-            Text(found.name, style),
-            f"{found.calls:,}",
-            f"{found.input_tokens:,}",
-            f"{found.output_tokens:,}",
-            _price(found),
+            Text(told(found.name), style),
+            figure(found.calls),
+            figure(found.input_tokens),
+            figure(found.output_tokens),
+            told(_price(found)),
         )
     return table
 
 
 def _price(found: CostLine) -> str:
-    return "price unknown" if found.cost is None else dollars(found.cost, True)
+    """Return an expected price, in English."""
+    return dollars(found.cost or 0.0, found.cost is not None)
 
 
 def _table(first: str, *others: str) -> Table:
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
-    table.add_column(first, no_wrap=True)
+    table.add_column(_(first), no_wrap=True)
     for name in others:
-        table.add_column(name, no_wrap=True, justify="right")
+        table.add_column(_(name), no_wrap=True, justify="right")
     return table
 
 
@@ -173,16 +180,21 @@ def event_line(event: Mapping[str, Any]) -> str:
     """Return the line that tells an event of a study."""
     if event["type"] == "reply":
         if event["answered"] is None:
-            return f"{event['via']}: no answer ({line(event['error'], 100)})"
+            return _("{way}: no answer ({why})").format(way=event["via"], why=line(told(event["error"]), 100))
         return f"{event['via']}: {line(event['answered']['text'], 80)}"
-    said = {"win": event["one"], "loss": event["other"], "tie": "a tie", "none": "no verdict"}[event["outcome"]]
-    why = {"contradiction": " (by the order)", "identical": " (the same text)", "unanswered": " (no answer)"}
-    return f"{event['one']} against {event['other']}: {said}{why.get(event['how'], '')}"
+    said = {"win": event["one"], "loss": event["other"], "tie": _("a tie"), "none": _("no verdict")}[event["outcome"]]
+    reasons = {"contradiction": _("by the order"), "identical": _("the same text"), "unanswered": _("no answer")}
+    why = f" ({reasons[event['how']]})" if event["how"] in reasons else ""
+    return f"{_against(event['one'], event['other'])}: {said}{why}"
+
+
+def _against(one: str, other: str) -> str:
+    return _("{one} against {other}").format(one=one, other=other)
 
 
 def _stopped(ui: Ui) -> int:
     ui.stopped_said = True
-    ui.say(("💾 ", "yellow"), "Stopped. What came is saved: the same command goes on from there.")
+    ui.say(("💾 ", "yellow"), _("Stopped. What came is saved: the same command goes on from there."))
     if ui.json:
         ui.emit_json({"status": "interrupted"})
     return INTERRUPTED
@@ -200,13 +212,19 @@ def _ended(ui: Ui, comparison: Comparison, report: Path) -> int:
     elif not mute:
         show_summary(ui, summary)
     if mute:
-        ui.say(("✗ ", "bold red"), "Nobody gave an answer: nothing was compared.")
-        ui.say(("  → ", "dim"), "See with `matrioska doctor` whether the models can be reached, and begin again.")
+        ui.say(("✗ ", "bold red"), _("Nobody gave an answer: nothing was compared."))
+        ui.say(("  → ", "dim"), _("See with `matrioska doctor` whether the models can be reached, and begin again."))
     if unjudged:
-        ui.say(("✗ ", "bold red"), f"No judge could be reached for {count(unjudged, 'pair')} of answers.")
-        ui.say(("  → ", "dim"), "Run the same command again: only what is missing is asked for.")
+        mute_for = counted(
+            "No judge could be reached for {n} pair of answers.",
+            "No judge could be reached for {n} pairs of answers.",
+            unjudged,
+        )
+        ui.say(("✗ ", "bold red"), mute_for)
+        ui.say(("  → ", "dim"), _("Run the same command again: only what is missing is asked for."))
     if not ui.quiet:
-        ui.say("   The answers side by side: ", (str(report), "cyan"), soft_wrap=True)
+        head = _("The answers side by side:")
+        ui.say(f"   {head} ", (str(report), "cyan"), soft_wrap=True)
     return FAILED if unjudged or mute else COMPLETE
 
 
@@ -225,55 +243,63 @@ def show_summary(ui: Ui, summary: Summary) -> None:
     """Show the result: verdicts, pairs, ways, and how the judge did."""
     for pair in summary.pairs:
         style = {"better": "bold green", "worse": "bold red"}.get(pair.verdict, "bold")
-        ui.out.print(Text(pair.words, style))
+        ui.out.print(Text(told(pair.words), style))
     if ui.quiet:
         return
     ui.out.print()
     ui.out.print(pairs_table(summary))
     ui.out.print()
     ui.out.print(ways_table(summary))
-    judge = summary.judge
     ui.out.print()
     for pair in summary.pairs:
-        if told := length_in_words(pair):
-            ui.out.print(Text(told, "dim"))
-    ui.out.print(
-        Text(
-            f"{line(judge.model, 80)} judged {count(judge.duels, 'pair')} in both orders: "
-            f"{judge.contradictions} times the verdict changed with the order (a tie), "
-            f"{count(judge.no_verdict, 'pair')} without a verdict; "
-            f"{count(judge.usage.calls, 'call')}, {dollars(judge.usage.cost, judge.priced)}.",
-            "dim",
-        )
+        if length := length_in_words(pair):
+            ui.out.print(Text(told(length), "dim"))
+    ui.out.print(Text(_judged(summary.judge), "dim"))
+
+
+def _judged(judge: JudgeSummary) -> str:
+    """Return what the judge did, in a sentence."""
+    said = _(
+        "{model} judged {pairs} in both orders: {changed} times the verdict changed with the order (a tie), "
+        "{none} without a verdict; {calls}, {price}."
+    )
+    return said.format(
+        model=line(judge.model, 80),
+        pairs=counted("{n} pair", "{n} pairs", judge.duels),
+        changed=figure(judge.contradictions),
+        none=counted("{n} pair", "{n} pairs", judge.no_verdict),
+        calls=counted("{n} call", "{n} calls", judge.usage.calls),
+        price=told(dollars(judge.usage.cost, judge.priced)),
     )
 
 
 def pairs_table(summary: Summary) -> Table:
     """Return the table of pairs, seen from the first of each; ``none`` are those without a verdict."""
-    table = _table("pair", "wins", "ties", "losses", "none", "preferred", "95%")
+    table = _table(N_("pair"), N_("wins"), N_("ties"), N_("losses"), N_("none"), N_("preferred"), "95%")
     for pair in summary.pairs:
         table.add_row(
-            f"{pair.one} against {pair.other}",
-            *(f"{number}" for number in (pair.wins, pair.ties, pair.losses, pair.no_verdict)),
+            _against(pair.one, pair.other),
+            *(figure(number) for number in (pair.wins, pair.ties, pair.losses, pair.no_verdict)),
             f"{pair.preference:.0%}",
-            f"{pair.low:.0%} to {pair.high:.0%}",
+            _("{low} to {high}").format(low=f"{pair.low:.0%}", high=f"{pair.high:.0%}"),
         )
     return table
 
 
 def ways_table(summary: Summary) -> Table:
     """Return the table of what each way took; seconds are the median of a question."""
-    right = ("right", "holds it") if summary.ways[0].referenced else ()
-    table = _table("way", "answered", *right, "seconds", "words", "calls", "tokens", "dollars")
+    right = (N_("right"), N_("holds it")) if summary.ways[0].referenced else ()
+    figures = (N_("seconds"), N_("words"), N_("calls"), N_("tokens"), N_("dollars"))
+    table = _table(N_("way"), N_("answered"), *right, *figures)
     for way in summary.ways:
         table.add_row(
             way.via,
-            f"{way.answered} of {way.asked}",
-            *((str(way.exact), str(way.holds)) if right else ()),
-            f"{way.seconds:.1f}",
-            f"{way.words:.0f}",
-            f"{way.usage.calls:,}",
-            f"{way.usage.input_tokens + way.usage.output_tokens:,}",
-            dollars(way.usage.cost, way.priced),
+            _("{part} of {whole}").format(part=figure(way.answered), whole=figure(way.asked)),
+            *((figure(way.exact), figure(way.holds)) if right else ()),
+            figure(way.seconds, 1),
+            figure(way.words),
+            figure(way.usage.calls),
+            figure(way.usage.input_tokens + way.usage.output_tokens),
+            told(dollars(way.usage.cost, way.priced)),
         )
     return table

@@ -11,9 +11,11 @@ from rich.table import Table
 from rich.text import Text
 
 from matrioska.cli.main import COMPLETE
-from matrioska.cli.session import find_place, look, run_async
-from matrioska.cli.text import line, listed, local_time, plain, size
+from matrioska.cli.place import find_place
+from matrioska.cli.session import look, run_async
+from matrioska.cli.text import line, listed, local_time, padded, plain, size
 from matrioska.cli.ui import Ui, use
+from matrioska.i18n import N_, _, figure, told
 from matrioska.state.repository import Asset, DecisionRecord, Entry, ProjectRecord
 from matrioska.store.repository import Snapshot
 
@@ -21,6 +23,8 @@ from matrioska.store.repository import Snapshot
 _EXCERPT = 200
 #: Columns that names take beside what they say.
 _WIDEST_NAME = 40
+#: What an entry is of, by `Entry.kind`.
+_KINDS = {"section": N_("section"), "value": N_("value"), "file": N_("file"), "analysis": N_("analysis")}
 _Found = list[tuple[Entry, float]]
 
 
@@ -36,14 +40,15 @@ def show_context(thread: str, query: str | None, limit: int, base_path: Path | N
         if as_json:
             ui.emit_json(_as_json(known, found))
         elif known.is_empty:
-            ui.say(f"The repository holds nothing of the project {known.project} yet.", soft_wrap=True)
-            ui.say(("A run adds to it when it ends.", "dim"))
+            nothing = _("The repository holds nothing of the project {project} yet.")
+            ui.say(nothing.format(project=known.project), soft_wrap=True)
+            ui.say((_("A run adds to it when it ends."), "dim"))
         elif found is not None:
             _show_found(ui, known, query or "", found)
         else:
             _show_known(ui, known, limit)
         for warning in known.warnings:
-            ui.say(("! ", "yellow"), plain(warning))
+            ui.say(("! ", "yellow"), plain(told(warning)))
         return COMPLETE
 
     return run_async(body)
@@ -66,48 +71,54 @@ def _as_json(known: Snapshot, found: _Found | None) -> dict[str, Any]:
 
 
 def _show_found(ui: Ui, known: Snapshot, query: str, found: _Found) -> None:
-    _headline(ui, known, f"ranked {known.ranking}")
+    _headline(ui, known, _("project {project}, ranked {how}"))
     if not found:
-        ui.out.print(Text(f"Nothing fits “{line(query)}”."))
+        ui.out.print(Text(_("Nothing fits “{query}”.").format(query=line(query))))
         return
-    table = _table("score", "entry", "what it says")
+    table = _table(N_("score"), N_("entry"), N_("what it says"))
     for entry, score in found:
-        table.add_row(f"{score:.2f}", line(entry.id, 300), Text(_said(entry), "dim"))
+        table.add_row(figure(score, 2), line(entry.id, 300), Text(_said(entry), "dim"))
     ui.out.print(table)
 
 
 def _show_known(ui: Ui, known: Snapshot, limit: int) -> None:
-    _headline(ui, known, f"searched {known.ranking}")
+    _headline(ui, known, _("project {project}, searched {how}"))
     if known.record is not None:
         _show_record(ui, known.record)
     _show_sections(ui, known.entries)
     if known.assets:
-        _show_part(ui, "Assets", _assets_table(known.assets.values()))
+        _show_part(ui, _("Assets"), _assets_table(known.assets.values()))
     if known.terms:
-        table = _table("term", "means", "called")
+        table = _table(N_("term"), N_("means"), N_("called"))
         for term in known.terms:
             names = (f"{domain}: {name}" for domain, name in sorted(term.domains.items()))
             table.add_row(line(term.term, 100), line(term.meaning, _EXCERPT), Text(listed(names, 20), "dim"))
-        _show_part(ui, "Glossary", table)
+        _show_part(ui, _("Glossary"), table)
     if known.decisions:
-        _show_part(ui, "Decisions, the newest first", _decisions_table(known.decisions[:limit]))
+        _show_part(ui, _("Decisions, the newest first"), _decisions_table(known.decisions[:limit]))
         if (more := len(known.decisions) - limit) > 0:
-            ui.out.print(Text(f"and {more} more: see --limit", "dim"))
+            ui.out.print(Text(_("and {number} more: see --limit").format(number=figure(more)), "dim"))
 
 
-def _headline(ui: Ui, known: Snapshot, how: str) -> None:
+def _headline(ui: Ui, known: Snapshot, words: str) -> None:
     if known.record is not None:
         ui.out.print(Text(line(known.record.name, 100), "bold"))
-    ui.out.print(Text(f"project {known.project}, {how}", "dim"))
+    ui.out.print(Text(words.format(project=known.project, how=told(known.ranking)), "dim"))
 
 
 def _show_record(ui: Ui, record: ProjectRecord) -> None:
     ui.out.print(Text(line(record.goal, 400)))
-    facts = (("constraint", record.constraints), ("style", record.guidelines), ("timeline", record.timeline))
-    for name, said in facts:
+    last_run = N_("last run")
+    facts = {
+        N_("constraint"): record.constraints,
+        N_("style"): record.guidelines,
+        N_("timeline"): record.timeline,
+    }
+    labels = (*facts, last_run)
+    for name, said in facts.items():
         for each in said:
-            ui.out.print(Text.assemble((f"  {name:<12}", "dim"), line(each, 400)))
-    ui.out.print(Text(f"  {'last run':<12}{line(record.thread, 64)}, {_time(record.at)}", "dim"))
+            ui.out.print(Text.assemble((f"  {padded(name, labels, 2)}", "dim"), line(each, 400)))
+    ui.out.print(Text(f"  {padded(last_run, labels, 2)}{line(record.thread, 64)}, {_time(record.at)}", "dim"))
 
 
 def _show_sections(ui: Ui, entries: Iterable[Entry]) -> None:
@@ -116,8 +127,8 @@ def _show_sections(ui: Ui, entries: Iterable[Entry]) -> None:
         if entry.level == "section":
             rows.append((Text(line(entry.id, 64), "bold"), Text(line(entry.text, _EXCERPT))))
         else:
-            rows.append((Text(f"  {line(f'{entry.kind} {entry.title}')}"), Text(_said(entry), "dim")))
-    table = _table("section", "what it says")
+            rows.append((Text(f"  {line(f'{_(_KINDS[entry.kind])} {entry.title}')}"), Text(_said(entry), "dim")))
+    table = _table(N_("section"), N_("what it says"))
     names, said = table.columns
     longest = max((name.cell_len for name, _ in rows), default=0)
     names.min_width = names.max_width = min(longest, _WIDEST_NAME, ui.out.width // 2)
@@ -128,7 +139,7 @@ def _show_sections(ui: Ui, entries: Iterable[Entry]) -> None:
     for row in rows:
         table.add_row(*row)
     if table.rows:
-        _show_part(ui, "Sections", table)
+        _show_part(ui, _("Sections"), table)
 
 
 def _said(entry: Entry) -> str:
@@ -137,14 +148,14 @@ def _said(entry: Entry) -> str:
 
 
 def _assets_table(assets: Iterable[Asset]) -> Table:
-    table = _table("asset", "domain", "size", "what it is")
+    table = _table(N_("asset"), N_("domain"), N_("size"), N_("what it is"))
     for asset in assets:
         table.add_row(line(asset.ref.path), asset.domain, size(asset.ref.size), Text(line(asset.description), "dim"))
     return table
 
 
 def _decisions_table(decisions: Iterable[DecisionRecord]) -> Table:
-    table = _table("when", "who", "what", "why")
+    table = _table(N_("when"), N_("who"), N_("what"), N_("why"))
     for decision in decisions:
         why = Text(line(decision.why, _EXCERPT), "dim")
         table.add_row(_time(decision.at), line(decision.who, 64), line(decision.what, _EXCERPT), why)
@@ -152,12 +163,16 @@ def _decisions_table(decisions: Iterable[DecisionRecord]) -> Table:
 
 
 def _table(*columns: str) -> Table:
-    """Return a table whose last column takes what room is left, on lines of its own where it must."""
+    """Return a table whose last column takes what room is left, on lines of its own where it must.
+
+    Args:
+        columns: their names, in English.
+    """
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
     for name in columns:
         last = name == columns[-1]
         table.add_column(
-            name, overflow="fold", ratio=1 if last else None, justify="right" if name == "score" else "left"
+            _(name), overflow="fold", ratio=1 if last else None, justify="right" if name == "score" else "left"
         )
     return table
 

@@ -7,14 +7,19 @@ import sqlite3
 import sys
 import tempfile
 from collections.abc import Iterator
+from contextvars import copy_context
 from dataclasses import asdict, replace
 from importlib.metadata import PackageNotFoundError, version
 from itertools import groupby
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from matrioska.cli.checks import MISSING, OK, OPTIONAL, WARNING, Check, is_installed
-from matrioska.cli.text import count
 from matrioska.cli.version import own_version
+from matrioska.i18n import N_, _, counted, speak, told
+
+if TYPE_CHECKING:
+    from matrioska.cli.doctor_models import ModelsFound
 
 # Module and package of what each extra brings; heavy packages are looked for, never imported.
 _EXTRAS = {
@@ -53,33 +58,46 @@ _NAMES, _LONGEST_NAME = 27, 40
 _PACKAGES = ("langgraph", "langgraph-checkpoint-sqlite", "langchain-core", "pydantic", "typer", "rich")
 _OLDEST_SQLITE = (3, 35)
 _OLDEST_PYTHON = (3, 11)
-_PROGRAM, _PLACE, _PARTS = "Program", "This folder", "Optional parts"
+_PROGRAM, _PLACE, _PARTS = N_("Program"), N_("This folder"), N_("Optional parts")
 
 
 def run_doctor(base_path: Path | None, *, as_json: bool) -> int:
     """Show every check; the exit code is 1 when something needed is missing."""
-    from matrioska.cli.doctor_models import look_at_models
-    from matrioska.cli.doctor_parts import part_checks
-    from matrioska.cli.doctor_records import record_checks
     from matrioska.cli.main import COMPLETE, FAILED
     from matrioska.cli.ui import Ui, use
 
-    ui = use(Ui(json=as_json))
-    groups = {_PROGRAM: program_checks(), _PLACE: place_checks(base_path), _PARTS: extra_checks()}
-    checks = [replace(check, group=group) for group, checks in groups.items() for check in checks]
-    found = look_at_models()
-    checks += [*found.checks, *part_checks(), *record_checks(base_path)]
+    ui, reader = use(Ui(json=as_json)), copy_context()
+    if as_json:
+        # Programs read English, whatever the person speaks.
+        reader.run(speak, "en")
+    checks, found = reader.run(_look, base_path)
     healthy = all(check.state != MISSING for check in checks)
     if as_json:
-        told = {"healthy": healthy, "checks": [asdict(check) for check in checks]}
-        ui.emit_json(told | {"machine": asdict(found.machine), "servers": [asdict(server) for server in found.servers]})
+        report = {"healthy": healthy, "checks": [asdict(check) for check in checks]}
+        ui.emit_json(
+            report | {"machine": asdict(found.machine), "servers": [asdict(server) for server in found.servers]}
+        )
     else:
         _print(checks)
-        ui.say("Everything that is needed is there." if healthy else "Something that is needed is missing: see ✗.")
+        missing = _("Something that is needed is missing: see ✗.")
+        ui.say(_("Everything that is needed is there.") if healthy else missing)
     return COMPLETE if healthy else FAILED
 
 
+def _look(base_path: Path | None) -> tuple[list[Check], ModelsFound]:
+    """Return every check, and what was found of models."""
+    from matrioska.cli.doctor_models import look_at_models
+    from matrioska.cli.doctor_parts import part_checks
+    from matrioska.cli.doctor_records import record_checks
+
+    groups = {_PROGRAM: program_checks(), _PLACE: place_checks(base_path), _PARTS: extra_checks()}
+    checks = [replace(check, group=group) for group, checks in groups.items() for check in checks]
+    found = look_at_models()
+    return [*checks, *found.checks, *part_checks(), *record_checks(base_path)], found
+
+
 def _print(checks: list[Check]) -> None:
+    from rich.cells import cell_len
     from rich.table import Table
     from rich.text import Text
 
@@ -87,11 +105,11 @@ def _print(checks: list[Check]) -> None:
     from matrioska.cli.ui import current
 
     signs = {OK: ("✓", "green"), MISSING: ("✗", "bold red"), OPTIONAL: ("–", "dim"), WARNING: ("!", "yellow")}
-    usual = min(_NAMES, max(len(check.name) for check in checks))
+    usual = min(_NAMES, max(cell_len(check.name) for check in checks))
     for group, found in groupby(checks, lambda check: check.group):
         members = list(found)
         # A name of a model is longer than others, and copied: only its own group makes room for it.
-        width = max(usual, min(_LONGEST_NAME, max(len(check.name) for check in members)))
+        width = max(usual, min(_LONGEST_NAME, max(cell_len(check.name) for check in members)))
         table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, show_header=False, title_justify="left")
         table.add_column(width=1)
         table.add_column(width=width, overflow="fold")
@@ -102,32 +120,40 @@ def _print(checks: list[Check]) -> None:
             if check.next_step:
                 detail.append(f"\n→ {plain(check.next_step)}", "dim" if check.state == OPTIONAL else "not dim")
             table.add_row(Text(sign, style), plain(check.name), detail)
-        current().out.print(Text(group, "bold"))
+        current().out.print(Text(_(group), "bold"))
         current().out.print(table)
 
 
 def program_checks() -> Iterator[Check]:
     """Check the program itself: versions of Python, SQLite and the packages that it needs."""
-    yield Check("matrioska", OK, f"{own_version()} in {Path(__file__).resolve().parents[1]}")
+    yield Check(
+        "matrioska",
+        OK,
+        _("{version} in {folder}").format(version=own_version(), folder=Path(__file__).resolve().parents[1]),
+    )
     python = platform.python_version()
     if sys.version_info[:2] >= _OLDEST_PYTHON:
-        yield Check("Python", OK, f"{python} on {platform.system()} {platform.machine()}")
+        yield Check(
+            "Python",
+            OK,
+            _("{version} on {system}").format(version=python, system=f"{platform.system()} {platform.machine()}"),
+        )
     else:
-        yield Check("Python", MISSING, python, "Install Python 3.11 or newer.")
+        yield Check("Python", MISSING, python, _("Install Python 3.11 or newer."))
     if sqlite3.sqlite_version_info[:2] >= _OLDEST_SQLITE:
         yield Check("SQLite", OK, sqlite3.sqlite_version)
     else:
-        yield Check("SQLite", MISSING, sqlite3.sqlite_version, "Install a Python with SQLite 3.35 or newer.")
+        yield Check("SQLite", MISSING, sqlite3.sqlite_version, _("Install a Python with SQLite 3.35 or newer."))
     for package in _PACKAGES:
         try:
             yield Check(package, OK, version(package))
         except PackageNotFoundError:
-            yield Check(package, MISSING, "not installed", "Install it with: pip install matrioska")
+            yield Check(package, MISSING, _("not installed"), _("Install it with: pip install matrioska"))
 
 
 def place_checks(base_path: Path | None) -> Iterator[Check]:
     """Check the settings file, the base path and its database."""
-    from matrioska.cli.session import find_place
+    from matrioska.cli.place import find_place
     from matrioska.state.errors import ConfigError
     from matrioska.store.settings import config_path
 
@@ -135,12 +161,13 @@ def place_checks(base_path: Path | None) -> Iterator[Check]:
     try:
         place, path = find_place(base_path), config_path()
     except ConfigError as error:
-        yield Check("settings", MISSING, error.message, error.next_step)
+        yield Check(_("settings"), MISSING, told(error.message), told(error.next_step))
         return
     if path.exists():
-        yield Check("settings", OK, str(path.absolute()))
+        yield Check(_("settings"), OK, str(path.absolute()))
     else:
-        yield Check("settings", OPTIONAL, f"no {path}: defaults", "`matrioska init` writes one with comments.")
+        defaults = _("no {path}: defaults").format(path=path)
+        yield Check(_("settings"), OPTIONAL, defaults, _("`matrioska init` writes one with comments."))
     yield writable_check(place.layout.base)
     yield database_check(place.layout.database)
 
@@ -153,7 +180,12 @@ def environment_check() -> Iterator[Check]:
     if not path.is_file():
         return
     if open_to_others(path):
-        yield Check(ENV_FILE, WARNING, f"{path}: other users of this machine can read it", f"chmod 600 {path}")
+        yield Check(
+            ENV_FILE,
+            WARNING,
+            _("{path}: other users of this machine can read it").format(path=path),
+            f"chmod 600 {path}",
+        )
     else:
         yield Check(ENV_FILE, OK, str(path))
 
@@ -168,18 +200,20 @@ def writable_check(base: Path) -> Check:
             pass
     except OSError as error:
         reason = error.strerror or str(error)
-        return Check("base path", MISSING, f"{base}: {reason}", "Choose another folder with --base-path.")
-    return Check("base path", OK, f"{base} can be written")
+        return Check(_("base path"), MISSING, f"{base}: {reason}", _("Choose another folder with --base-path."))
+    return Check(_("base path"), OK, _("{folder} can be written").format(folder=base))
 
 
 def database_check(path: Path) -> Check:
     """Check the database's health, reading only."""
     from matrioska.store.database import typed_error
 
+    name = _("database")
     if not path.exists():
-        return Check("database", OPTIONAL, "none yet: the first run makes it")
+        return Check(name, OPTIONAL, _("none yet: the first run makes it"))
     if path.is_file() and path.stat().st_size == 0:
-        return Check("database", MISSING, f"{path} is empty: its content was lost", "Restore it, or delete the file.")
+        empty = _("{path} is empty: its content was lost").format(path=path)
+        return Check(name, MISSING, empty, _("Restore it, or delete the file."))
     try:
         connection = sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, timeout=2.0)
         try:
@@ -189,23 +223,26 @@ def database_check(path: Path) -> Check:
             connection.close()
     except sqlite3.Error as error:
         if "no such table" in str(error):
-            return Check("database", MISSING, f"{path} holds no runs of ours", "Choose another --base-path.")
+            foreign = _("{path} holds no runs of ours").format(path=path)
+            return Check(name, MISSING, foreign, _("Choose another --base-path."))
         found = typed_error(path, error)
-        return Check("database", MISSING, found.message, found.next_step)
+        return Check(name, MISSING, told(found.message), told(found.next_step))
     if health != "ok":
-        return Check("database", MISSING, f"{path} is damaged: {health}", "Restore it from a backup.")
-    return Check("database", OK, f"healthy, {count(threads, 'run')}")
+        damaged = _("{path} is damaged: {why}").format(path=path, why=health)
+        return Check(name, MISSING, damaged, _("Restore it from a backup."))
+    return Check(name, OK, counted("healthy, {n} run", "healthy, {n} runs", threads))
 
 
 def extra_checks() -> Iterator[Check]:
     """Check which optional parts are installed, and in which versions."""
     for extra, parts in _EXTRAS.items():
+        name = _("extra {name}").format(name=extra)
         missing = [package for module, package in parts.items() if not is_installed(module)]
         if missing:
-            detail, step = f"without {', '.join(missing)}", f"pip install 'matrioska[{extra}]'"
-            yield Check(f"extra {extra}", OPTIONAL, detail, step)
+            detail = _("without {packages}").format(packages=", ".join(missing))
+            yield Check(name, OPTIONAL, detail, f"pip install 'matrioska[{extra}]'")
         else:
-            yield Check(f"extra {extra}", OK, ", ".join(_with_version(package) for package in parts.values()))
+            yield Check(name, OK, ", ".join(_with_version(package) for package in parts.values()))
 
 
 def _with_version(package: str) -> str:

@@ -12,7 +12,8 @@ from functools import partial
 
 from matrioska.cli.checks import MISSING, OK, OPTIONAL, WARNING, Check
 from matrioska.cli.machine import Machine, look_at_machine, within
-from matrioska.cli.text import count, line, listed, size
+from matrioska.cli.text import line, listed, size
+from matrioska.i18n import N_, _, counted, figure, told
 from matrioska.models.providers import EMBEDDED, is_loopback, providers, shown_address
 from matrioska.models.registry import check_member, member_address, member_key, parse_name
 from matrioska.models.servers import LOCAL_SERVERS, ServedModel, Server, look_at_all, server_address
@@ -24,17 +25,20 @@ from matrioska.store.settings import find_fallbacks, find_member, load_members, 
 from matrioska.workers.cascade.thinkers import ENSEMBLE
 from matrioska.workers.cascade.tree import load_tree
 
-_GROUP = "Models that your settings name"
+_GROUP = N_("Models that your settings name")
 #: Seconds that the hub may take to tell the size of a model that is not here yet.
 _HUB_SECONDS = 12.0
 #: Tokens of context that a model's need is told for.
 _CONTEXT = 8192
+#: Models of a server that are named.
+_MOST_MODELS = 12
 _START = {
-    "lmstudio": "Start its server: in LM Studio, under Developer, or with `lms server start`.",
-    "ollama": "Start it with `ollama serve`.",
-    "llamacpp": "Start it with `llama-server -m MODEL.gguf --port 8080`.",
-    "vllm": "Start it with `vllm serve MODEL`.",
+    "lmstudio": N_("Start its server: in LM Studio, under Developer, or with `lms server start`."),
+    "ollama": N_("Start it with `ollama serve`."),
+    "llamacpp": N_("Start it with `llama-server -m MODEL.gguf --port 8080`."),
+    "vllm": N_("Start it with `vllm serve MODEL`."),
 }
+_START_IT = N_("Start the server.")
 _TITLES = {"lmstudio": "LM Studio", "ollama": "Ollama", "llamacpp": "llama.cpp", "vllm": "vLLM", "openai": "OpenAI's"}
 
 
@@ -89,7 +93,7 @@ def named_models(options: RunOptions, members: Mapping[str, Member], minds: Sequ
         named.uses += [use] if use else []
 
     if set(options.roles) < set(ROLES):
-        note(options.model, "every other role" if options.roles else "every role")
+        note(options.model, _("every other role") if options.roles else _("every role"))
     for role, name in options.roles.items():
         note(name, role)
     for mind in minds:
@@ -100,7 +104,7 @@ def named_models(options: RunOptions, members: Mapping[str, Member], minds: Sequ
     for name in list(found):
         before = name
         for fallback in find_fallbacks(found[name].member):
-            use = f"instead of {before}" if found[name].uses else ""
+            use = _("instead of {model}").format(model=before) if found[name].uses else ""
             note(fallback, use if fallback not in found or use not in found[fallback].uses else "")
             before = fallback
     return list(found.values())
@@ -108,37 +112,42 @@ def named_models(options: RunOptions, members: Mapping[str, Member], minds: Sequ
 
 def key_checks(named: list[Named]) -> Iterator[Check]:
     """Name the keys that are there, and what they are good for."""
-    group, none = "Keys", True
+    group, none = N_("Keys"), True
     own = {found.member.api_key_env: found.name for found in named if found.member.api_key_env}
     for name, provider in providers().items():
         for key in provider.keys:
             if os.environ.get(key):
                 none = False
                 missing = "" if not provider.missing else provider.install
-                detail = f"for {name}:…" + (", whose package is not installed" if missing else "")
-                yield Check(key, WARNING if missing else OK, detail, missing, group)
+                detail = _("for {name}:…, whose package is not installed") if missing else _("for {name}:…")
+                yield Check(key, WARNING if missing else OK, detail.format(name=name), missing, group)
     for key, member in own.items():
         if os.environ.get(key):
             none = False
-            yield Check(key, OK, f"for the member {member}", group=group)
+            yield Check(key, OK, _("for the member {name}").format(name=member), group=group)
     if none:
-        yield Check("keys", OPTIONAL, "none for a hosted model", "Put one into the environment or into .env.", group)
+        none_yet = _("none for a hosted model")
+        yield Check(_("keys"), OPTIONAL, none_yet, _("Put one into the environment or into .env."), group)
 
 
 def machine_checks(machine: Machine) -> Iterator[Check]:
     """Tell what a model in this process could use."""
-    group = "This machine"
+    group = N_("This machine")
     for gpu in machine.gpus:
-        yield Check("GPU", OK, f"{gpu.name}: {size(gpu.free)} free of {size(gpu.total)}", group=group)
+        room = _("{name}: {free} free of {total}")
+        room = room.format(name=gpu.name, free=size(gpu.free), total=size(gpu.total))
+        yield Check("GPU", OK, room, group=group)
     for gpu in machine.unused:
-        step = "Install a torch with CUDA: see https://pytorch.org/get-started."
-        yield Check("GPU", WARNING, f"{gpu.name} is there, but torch {machine.torch} cannot use it", step, group)
+        step = _("Install a torch with CUDA: see https://pytorch.org/get-started.")
+        unused = _("{name} is there, but torch {version} cannot use it").format(name=gpu.name, version=machine.torch)
+        yield Check("GPU", WARNING, unused, step, group)
     if machine.apple:
-        yield Check("GPU", OK, "Apple's, by torch", group=group)
+        yield Check("GPU", OK, _("Apple's, by torch"), group=group)
     if not (machine.gpus or machine.unused or machine.apple):
-        yield Check("GPU", OPTIONAL, "none: models in this process would be slow; servers are not concerned", "", group)
+        slow = _("none: models in this process would be slow; servers are not concerned")
+        yield Check("GPU", OPTIONAL, slow, "", group)
     if machine.memory_free is not None:
-        yield Check("memory", OK, f"{size(machine.memory_free)} free", group=group)
+        yield Check(_("memory"), OK, _("{size} free").format(size=size(machine.memory_free)), group=group)
 
 
 def _servers_to_ask(named: list[Named]) -> list[tuple[str, str, str]]:
@@ -166,38 +175,43 @@ def _place(member: Member) -> tuple[str, str] | None:
 def server_checks(servers: list[Server]) -> Iterator[Check]:
     """Tell which servers answer, and what they serve."""
     for server in servers:
-        group, title = "Servers of models", _TITLES.get(server.provider, server.provider)
+        group, title = N_("Servers of models"), _TITLES.get(server.provider, server.provider)
         if not server.answers:
-            silent = f"{server.url}: {line(server.fault, 120)}"
-            yield Check(title, OPTIONAL, silent, _START.get(server.provider, ""), group)
+            silent = f"{server.url}: {line(told(server.fault), 120)}"
+            step = _(_START[server.provider]) if server.provider in _START else ""
+            yield Check(title, OPTIONAL, silent, step, group)
             continue
-        told = [_told_model(server, position) for position in range(min(len(server.models), 12))]
-        more = f"\n… and {len(server.models) - 12} more" if len(server.models) > 12 else ""
-        yield Check(title, OK, "\n".join([server.url, *told]) + more, group=group)
+        rows = [server.url, *(_model_line(server, model) for model in server.models[:_MOST_MODELS])]
+        if (more := len(server.models) - _MOST_MODELS) > 0:
+            rows.append(_("… and {number} more").format(number=figure(more)))
+        yield Check(title, OK, "\n".join(rows), group=group)
 
 
-def _told_model(server: Server, position: int) -> str:
-    model = server.models[position]
-    about = [_room(model)] if model.context else []
-    about += ["loaded"] if model.loaded else []
+def _model_line(server: Server, model: ServedModel) -> str:
+    about = [room] if (room := _room(model)) else []
+    about += [_("loaded")] if model.loaded else []
     return f"  {server.provider}:{line(model.name, 100)}" + (f" ({', '.join(about)})" if about else "")
 
 
 def _room(model: ServedModel) -> str:
+    """Return the context that a model has, in words; '' where its server does not say."""
+    if not model.context:
+        return ""
     # Of a model that is not in memory, servers tell what it could take.
-    return f"{'up to ' if model.loaded is False else ''}{model.context:,} tokens"
+    tokens = counted("{n} token", "{n} tokens", model.context)
+    return _("up to {tokens}").format(tokens=tokens) if model.loaded is False else tokens
 
 
 def _model_check(found: Named, servers: list[Server], machine: Machine) -> Check:
     """Tell whether a model can be used, and else what to do."""
-    name = f"model {line(found.name, 60)}"
-    uses = f"for {listed(found.uses)}" if found.uses else "for no role"
+    name = _("model {name}").format(name=line(found.name, 60))
+    uses = _("for {uses}").format(uses=listed(found.uses)) if found.uses else _("for no role")
     model = f"{line(found.member.model, 100)} " if found.member.model != found.name else ""
     try:
         check_member(found.member)
     except MatrioskaError as error:
         state = MISSING if found.uses else OPTIONAL
-        return Check(name, state, f"{model}{uses}: {error.message}", error.next_step, _GROUP)
+        return Check(name, state, f"{model}{uses}: {told(error.message)}", told(error.next_step), _GROUP)
     state, detail, step = _usable(found.member, servers, machine)
     if state == MISSING and not found.uses:
         state = OPTIONAL
@@ -207,7 +221,7 @@ def _model_check(found: Named, servers: list[Server], machine: Machine) -> Check
 def _usable(member: Member, servers: list[Server], machine: Machine) -> tuple[str, str, str]:
     provider = parse_name(member.model).provider
     if provider == EMBEDDED:
-        return OK, "rule-based, always there", ""
+        return OK, _("rule-based, always there"), ""
     if provider == "huggingface":
         return _fits(member, machine)
     if provider == "gguf":
@@ -215,7 +229,7 @@ def _usable(member: Member, servers: list[Server], machine: Machine) -> tuple[st
     place = _place(member)
     server = next((found for found in servers if (found.provider, found.url) == place), None)
     if server is None:
-        return OK, "package and key are there (not asked: a hosted model costs)", ""
+        return OK, _("package and key are there (not asked: a hosted model costs)"), ""
     return _served(member, server)
 
 
@@ -223,28 +237,33 @@ def _served(member: Member, server: Server) -> tuple[str, str, str]:
     """Whether a server has a member's model."""
     model = parse_name(member.model).model
     if not server.answers:
-        step = _START.get(server.provider, "Start the server.")
-        return MISSING, f"no answer from {server.url}: {line(server.fault, 120)}", step
+        silent = _("no answer from {url}: {why}").format(url=server.url, why=line(told(server.fault), 120))
+        return MISSING, silent, _(_START.get(server.provider, _START_IT))
     served = server.find(model)
     if served is None and server.provider == "llamacpp" and len(server.models) == 1:
         # It has one model, and answers with it whatever name it is asked for.
         served = server.models[0]
     if served is None:
-        offers = listed([found.name for found in server.models], 5) or "nothing"
-        step = f"`ollama pull {model}`" if server.provider == "ollama" else "Load it there, or name one that is there."
-        return MISSING, f"{server.url} does not have it, but {offers}", step
-    window = member.context_window
+        offers = listed([found.name for found in server.models], 5) or _("nothing")
+        lacking = _("{url} does not have it, but {offers}").format(url=server.url, offers=offers)
+        load = _("Load it there, or name one that is there.")
+        return MISSING, lacking, f"`ollama pull {model}`" if server.provider == "ollama" else load
+    return _with_window(member.context_window, server, served)
+
+
+def _with_window(window: int | None, server: Server, served: ServedModel) -> tuple[str, str, str]:
+    """Whether a model is served with the context that its member asks for."""
+    there = _("{url} has it").format(url=server.url)
     if server.provider == "ollama" and window is None:
-        step = "Set context_window: Ollama cuts what is longer than its own default without a word."
-        return WARNING, f"{server.url} has it", step
+        return WARNING, there, _("Set context_window: Ollama cuts what is longer than its own default without a word.")
     if window and served.context and window > served.context and server.provider != "ollama":
-        step = f"Load it with a larger context, or set context_window = {served.context}."
-        return WARNING, f"{server.url} has it with {served.context:,} tokens, not {window:,}", step
-    room = f", {_room(served)}" if served.context else ""
-    step = (
-        "" if window or not served.context else f"Set context_window = {served.context}, or less, to fit prompts to it."
-    )
-    return OK, f"{server.url} has it{room}", step
+        step = _("Load it with a larger context, or set context_window = {tokens}.").format(tokens=served.context)
+        less = _("{url} has it with {served} tokens, not {wanted}")
+        return WARNING, less.format(url=server.url, served=figure(served.context), wanted=figure(window)), step
+    if not served.context:
+        return OK, there, ""
+    step = _("Set context_window = {tokens}, or less, to fit prompts to it.").format(tokens=served.context)
+    return OK, f"{there}, {_room(served)}", "" if window else step
 
 
 def _loads(member: Member) -> tuple[str, str, str]:
@@ -254,8 +273,8 @@ def _loads(member: Member) -> tuple[str, str, str]:
     try:
         place = gguf_file(parse_name(member.model).model)
     except ModelLoadError as error:
-        return MISSING, error.message, error.next_step
-    return OK, f"{size(place.stat().st_size)}, mapped into memory with its first call", ""
+        return MISSING, told(error.message), told(error.next_step)
+    return OK, _("{size}, mapped into memory with its first call").format(size=size(place.stat().st_size)), ""
 
 
 def _fits(member: Member, machine: Machine) -> tuple[str, str, str]:
@@ -270,20 +289,22 @@ def _fits(member: Member, machine: Machine) -> tuple[str, str, str]:
         load_in_4bit=bool(member.options.get("load_in_4bit", True)),
         gpu=bool(machine.gpus),
     )
-    need = within(_HUB_SECONDS, ask) or Requirements(name.model, note="The hub does not answer in time.")
+    need = within(_HUB_SECONDS, ask) or Requirements(name.model, note=N_("The hub does not answer in time."))
     context = min(member.context_window or _CONTEXT, need.context or _CONTEXT)
     total = need.total(context)
     if total is None:
-        return WARNING, f"what it needs is not known. {need.note}".strip(), "Check its name and the connection."
+        unknown = _("what it needs is not known.")
+        return WARNING, f"{unknown} {told(need.note)}".strip(), _("Check its name and the connection.")
     free = max((gpu.free for gpu in machine.gpus), default=machine.memory_free)
-    where = "on the GPU" if machine.gpus else "of memory"
-    says = f"needs {size(total)} with {count(context, 'token')}"
+    tokens = counted("{n} token", "{n} tokens", context)
+    says = _("needs {size} with {tokens}").format(size=size(total), tokens=tokens)
     says += f" ({need.quantised})" if need.quantised else ""
     if free is None:
         return OK, says, ""
-    says += f", {size(free)} {where} free"
+    free_there = _("{size} on the GPU free") if machine.gpus else _("{size} of memory free")
+    says += f", {free_there.format(size=size(free))}"
     if total > free:
-        return MISSING, says, "Choose a smaller model, or free memory."
+        return MISSING, says, _("Choose a smaller model, or free memory.")
     if importlib.util.find_spec("bitsandbytes") is None and need.quantised == "nf4":
-        return MISSING, f"{says}, but bitsandbytes is missing", "pip install 'matrioska[local]'"
-    return OK, f"{says}. {need.note}".strip(), ""
+        return MISSING, _("{needs}, but bitsandbytes is missing").format(needs=says), "pip install 'matrioska[local]'"
+    return OK, f"{says}. {told(need.note)}".strip(), ""

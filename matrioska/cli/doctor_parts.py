@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from matrioska.cli.checks import MISSING, OK, OPTIONAL, Check
-from matrioska.cli.text import count, listed
+from matrioska.cli.text import listed
+from matrioska.i18n import N_, _, counted, told
 from matrioska.state.errors import ConfigError, MatrioskaError, TreeError
 from matrioska.store.settings import load_settings, resolve_options
 from matrioska.workers.cascade.tree import load_tree
 from matrioska.workers.embedding import embedder_of
 from matrioska.workers.ensemble.topology import load_topology
 
-_GROUP = "Memory, votes and minds"
+_GROUP = N_("Memory, votes and minds")
 
 
 def part_checks() -> Iterator[Check]:
@@ -28,16 +29,18 @@ def part_checks() -> Iterator[Check]:
         try:
             embedder_of(options)
         except MatrioskaError as error:
-            yield Check("embedder", MISSING, f"{options.embedder}: {error.message}", error.next_step, _GROUP)
+            fault = f"{options.embedder}: {told(error.message)}"
+            yield Check(_("embedder"), MISSING, fault, told(error.next_step), _GROUP)
         else:
-            yield Check("embedder", OK, f"{options.embedder} ranks what projects remember", group=_GROUP)
+            ranks = _("{embedder} ranks what projects remember").format(embedder=options.embedder)
+            yield Check(_("embedder"), OK, ranks, group=_GROUP)
     if ensemble:
         try:
             topology = load_topology()
         except MatrioskaError as error:
-            yield Check("ensemble", MISSING, error.message, error.next_step, _GROUP)
+            yield Check(_("ensemble"), MISSING, told(error.message), told(error.next_step), _GROUP)
         else:
-            yield Check("ensemble", OK, count(len(topology.nodes), "node"), group=_GROUP)
+            yield Check(_("ensemble"), OK, counted("{n} node", "{n} nodes", len(topology.nodes)), group=_GROUP)
     yield _cascade_check()
 
 
@@ -46,10 +49,9 @@ def _cascade_check() -> Check:
     try:
         tree = load_tree()
     except TreeError as error:
-        return Check("cascade", MISSING, error.message, error.next_step, _GROUP)
+        return Check(_("cascade"), MISSING, told(error.message), told(error.next_step), _GROUP)
     except MatrioskaError as error:
         # Without a model for questions, runs go all the same.
-        return Check("cascade", OPTIONAL, error.message, error.next_step, _GROUP)
-    return Check(
-        "cascade", OK, f"{count(len(tree.minds), 'mind')}: {listed(mind.called for mind in tree.minds)}", group=_GROUP
-    )
+        return Check(_("cascade"), OPTIONAL, told(error.message), told(error.next_step), _GROUP)
+    minds = counted("{n} mind", "{n} minds", len(tree.minds))
+    return Check(_("cascade"), OK, f"{minds}: {listed(mind.called for mind in tree.minds)}", group=_GROUP)

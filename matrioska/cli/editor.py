@@ -14,16 +14,18 @@ from typing import Any
 import yaml
 
 from matrioska.cli.given import parse_mapping
+from matrioska.cli.prompt import confirm
 from matrioska.cli.text import line, plain
 from matrioska.cli.ui import Ui
+from matrioska.i18n import N_, _, told
 from matrioska.nodes.checks.plan import parse_plan
 from matrioska.state.architecture import Architecture, ModuleSpec
 from matrioska.state.errors import PlanError, UsageError
 
-_HEAD = """\
-# The plan, as YAML (JSON works too). Save and close to use it; close without a change to go back.
-# Keys that a module reads (shared_state_reads) must be written (shared_state_writes) by one before it.
-"""
+_HEAD = (
+    N_("The plan, as YAML (JSON works too). Save and close to use it; close without a change to go back."),
+    N_("Keys that a module reads (shared_state_reads) must be written (shared_state_writes) by one before it."),
+)
 # Shown even when empty: what a person most often wants to change.
 _ALWAYS = ("id", "name", "description", "dependencies", "shared_state_reads", "shared_state_writes")
 
@@ -33,7 +35,7 @@ def plan_text(raw: dict[str, Any]) -> str:
     try:
         plan = Architecture.model_validate(raw)
     except ValueError:
-        return _HEAD + _dump(raw)
+        return _head() + _dump(raw)
     defaults = {name: info.get_default(call_default_factory=True) for name, info in ModuleSpec.model_fields.items()}
     data = plan.model_dump(mode="json", exclude={"modules"})
     data["modules"] = [
@@ -44,7 +46,11 @@ def plan_text(raw: dict[str, Any]) -> str:
         }
         for spec in plan.modules
     ]
-    return _HEAD + _dump(data)
+    return _head() + _dump(data)
+
+
+def _head() -> str:
+    return "".join(f"# {_(said)}\n" for said in _HEAD)
 
 
 class _Dumper(yaml.SafeDumper):
@@ -84,7 +90,8 @@ def edit_plan(ui: Ui, raw: dict[str, Any]) -> dict[str, Any] | None:
     """
     editor = editor_command()
     if not editor:
-        ui.say(("✗ ", "red"), "No editor was found. Set EDITOR, or leave this for later and use --edit FILE.")
+        advice = _("No editor was found. Set EDITOR, or leave this for later and use --edit FILE.")
+        ui.say(("✗ ", "red"), advice)
         return None
     handle, name = tempfile.mkstemp(prefix="matrioska-plan-", suffix=".yaml")
     path, before = Path(name), plan_text(raw)
@@ -103,25 +110,23 @@ def edit_plan(ui: Ui, raw: dict[str, Any]) -> dict[str, Any] | None:
 
 
 def _rounds(ui: Ui, editor: list[str], path: Path, before: str) -> dict[str, Any] | None:
-    from matrioska.cli.approve import confirm
-
     while True:
         if not _run(ui, editor, path):
             return None
         text = path.read_text(encoding="utf-8", errors="replace")
         if text == before:
-            ui.say("Nothing was changed.")
+            ui.say(_("Nothing was changed."))
             return None
         try:
-            return parse_plan(parse_mapping(text, "the plan", "Your text")).model_dump(mode="json")
+            return parse_plan(parse_mapping(text, N_("the plan"), N_("Your text"))).model_dump(mode="json")
         except PlanError as error:
             complaints = error.complaints
         except UsageError as error:
             complaints = [error.message]
-        ui.say(("This plan cannot be carried out:", "bold red"))
+        ui.say((_("This plan cannot be carried out:"), "bold red"))
         for complaint in complaints:
-            ui.say((f"  ✗ {plain(complaint)}", "red"))
-        if not confirm(ui, "Edit it again?"):
+            ui.say((f"  ✗ {plain(told(complaint))}", "red"))
+        if not confirm(ui, _("Edit it again?")):
             return None
 
 
@@ -129,12 +134,12 @@ def _run(ui: Ui, editor: list[str], path: Path) -> bool:
     try:
         ended = subprocess.run([*editor, str(path)], check=False)  # noqa: S603 - the person's own editor
     except OSError as error:
-        ui.say(
-            ("✗ ", "red"), f"The editor {line(editor[0])} cannot be started: {error.strerror}. Set EDITOR to another."
-        )
+        failed = _("The editor {name} cannot be started: {reason}. Set EDITOR to another.")
+        ui.say(("✗ ", "red"), failed.format(name=line(editor[0]), reason=error.strerror))
         return False
     if ended.returncode != 0:
-        ui.say(("✗ ", "red"), f"The editor {line(editor[0])} ended with code {ended.returncode}.")
+        failed = _("The editor {name} ended with code {code}.")
+        ui.say(("✗ ", "red"), failed.format(name=line(editor[0]), code=ended.returncode))
     return ended.returncode == 0
 
 
@@ -143,4 +148,4 @@ def _keep(ui: Ui, path: Path, before: str) -> None:
     if path.read_text(encoding="utf-8", errors="replace") == before:
         path.unlink(missing_ok=True)
     else:
-        ui.say(f"Your text is kept in {path}", soft_wrap=True)
+        ui.say(_("Your text is kept in {path}").format(path=path), soft_wrap=True)

@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from matrioska.cli.main import COMPLETE
-from matrioska.cli.session import find_place, look, run_async
-from matrioska.cli.text import count, plain, size
+from matrioska.cli.place import find_place
+from matrioska.cli.session import look, run_async
+from matrioska.cli.text import plain, size
 from matrioska.cli.ui import Ui, use
+from matrioska.i18n import _, counted, told
 from matrioska.state.errors import UsageError
 from matrioska.store.exporters.base import Exported
 
@@ -55,7 +57,7 @@ def export_thread(thread: str, target: Target, base_path: Path | None, *, as_jso
         else:
             ui.out.print(f"📦 {plain(exported.path)}{_figures(exported)}", soft_wrap=True)
             for line in exported.told:
-                ui.say(plain(line), soft_wrap=True)
+                ui.say(plain(told(line)), soft_wrap=True)
         return COMPLETE
 
     return run_async(body)
@@ -65,5 +67,6 @@ def _figures(exported: Exported) -> str:
     """Return what is counted of an export, in brackets; '' when nothing is."""
     if "commits" in exported.details:
         commits = exported.details["commits"]
-        return f" ({count(commits, 'new commit')})" if commits else " (nothing new)"
+        brought = counted("{n} new commit", "{n} new commits", commits) if commits else _("nothing new")
+        return f" ({brought})"
     return f" ({size(exported.path.stat().st_size)})" if exported.path.is_file() else ""

@@ -12,9 +12,11 @@ from rich.table import Table
 from rich.text import Text
 
 from matrioska.cli.main import COMPLETE
-from matrioska.cli.session import find_place, run_async
-from matrioska.cli.text import count, duration, line, plain
+from matrioska.cli.place import find_place
+from matrioska.cli.session import run_async
+from matrioska.cli.text import duration, line, plain
 from matrioska.cli.ui import Ui, use
+from matrioska.i18n import N_, _, counted, figure, told
 from matrioska.state.errors import MatrioskaError, StoreError, UsageError
 from matrioska.state.wording import did_you_mean
 from matrioska.store.fitness import FitnessBook, FitnessRow
@@ -102,7 +104,8 @@ def _priors(ui: Ui, topology: Path | None) -> dict[str, float]:
     except MatrioskaError as error:
         if topology is not None:
             raise
-        ui.say(("! ", "yellow"), f"Shown without the topology, which is faulty: {plain(error.message)}")
+        shown = _("Shown without the topology, which is faulty: {why}").format(why=plain(told(error.message)))
+        ui.say(("! ", "yellow"), shown)
         return {}
 
 
@@ -113,21 +116,28 @@ async def _change(book: FitnessBook, wish: Wish) -> tuple[str, dict[str, Any]] |
         await _require(book, judged)
         await book.record(judged, wish.kind, right=float(wish.good is not None), evidence="person")
         found = await book.posterior(judged, wish.kind)
-        words = f"{judged} is now expected to be right in {_percent(found.mean)} of {wish.kind}."
-        return words, {"node": judged, "kind": wish.kind, "mean": found.mean}
+        words = _("{node} is now expected to be right in {share} of {kind}.")
+        said = words.format(node=judged, share=_percent(found.mean), kind=wish.kind)
+        return said, {"node": judged, "kind": wish.kind, "mean": found.mean}
     if wish.reset is not None or wish.reset_all:
         if wish.reset is not None:
             await _require(book, wish.reset)
         forgotten = await book.reset(wish.reset)
-        return f"Forgot what was learnt of {count(forgotten, 'node')}.", {"forgotten": forgotten}
+        said = counted("Forgot what was learnt of {n} node.", "Forgot what was learnt of {n} nodes.", forgotten)
+        return said, {"forgotten": forgotten}
     if wish.export is not None:
         exported = await book.export()
         path = _write(wish.export, exported)
         number = len(exported["records"])
-        return f"Wrote {count(number, 'record')} to {path}.", {"file": str(path), "records": number}
+        records = counted("{n} record", "{n} records", number)
+        return _("Wrote {records} to {path}.").format(records=records, path=path), {
+            "file": str(path),
+            "records": number,
+        }
     if wish.restore is not None:
         number = await book.restore(_read(wish.restore))
-        return f"Took in {count(number, 'record')}.", {"file": str(wish.restore), "records": number}
+        said = counted("Took in {n} record.", "Took in {n} records.", number)
+        return said, {"file": str(wish.restore), "records": number}
     return None
 
 
@@ -186,7 +196,7 @@ def _show(ui: Ui, rows: list[FitnessRow]) -> None:
     if ui.json:
         ui.emit_json([row.model_dump(mode="json") for row in rows])
     elif not rows:
-        ui.say("Nothing was learnt yet, and no ensemble is configured. Ask something with `matrioska ask`.")
+        ui.say(_("Nothing was learnt yet, and no ensemble is configured. Ask something with `matrioska ask`."))
     else:
         ui.out.print(fitness_table(rows))
 
@@ -194,15 +204,15 @@ def _show(ui: Ui, rows: list[FitnessRow]) -> None:
 def fitness_table(rows: list[FitnessRow]) -> Table:
     """Return the table of nodes: each overall, and below it by kind."""
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
-    for name in ("node", "kind", "right", "90 % between", "observed", "time"):
-        table.add_column(name, no_wrap=True, justify="left" if name in ("node", "kind") else "right")
+    for name in (N_("node"), N_("kind"), N_("right"), N_("90 % between"), N_("observed"), N_("time")):
+        table.add_column(_(name), no_wrap=True, justify="left" if name in ("node", "kind") else "right")
     for row in rows:
         table.add_row(
             Text(line(row.node, 64), "" if row.kind else "bold"),
-            Text(line(row.kind, 32) if row.kind else "all", "" if row.kind else "bold"),
+            Text(line(row.kind, 32) if row.kind else _("all"), "" if row.kind else "bold"),
             _percent(row.mean),
-            f"{_percent(row.low)} and {_percent(row.high)}",
-            f"{row.observations:,}",
+            _("{low} and {high}").format(low=_percent(row.low), high=_percent(row.high)),
+            figure(row.observations),
             "–" if row.seconds is None else duration(row.seconds),
         )
     return table

@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 
 from matrioska.cli.text import line
+from matrioska.i18n import N_
 from matrioska.state.architecture import ModuleSpec
 from matrioska.state.context import ROLES
 from matrioska.state.errors import TaskError, ThreadNotFoundError, UsageError
@@ -33,9 +34,9 @@ def read_task(given: str) -> str:
             raise TaskError("There is no standard input to read the task from.", next_step="Give the task in words.")
         source = getattr(sys.stdin, "buffer", None)
         data = source.read(_MOST_BYTES) if source is not None else sys.stdin.read().encode("utf-8", "surrogateescape")
-        return decode_task(data, "The standard input")
+        return decode_task(data, N_("The standard input"))
     if given.startswith("@") and len(given) > 1:
-        return decode_task(_bytes(Path(given[1:]), "the task"), f"The file {given[1:]}")
+        return decode_task(_bytes(Path(given[1:]), N_("the task")), N_("The file {name}").format(name=given[1:]))
     return given
 
 
@@ -98,15 +99,20 @@ def parse_mapping(text: str, what: str, source: str) -> dict[str, Any]:
         value = yaml.load(text, _PlainLoader)  # noqa: S506 - a SafeLoader, with one tag less
     except yaml.YAMLError as error:
         mark, problem = getattr(error, "problem_mark", None), getattr(error, "problem", None) or str(error)
-        where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark is not None else ""
+        advice = f"Correct {what} and try again."
+        if mark is None:
+            raise UsageError(f"{source} is neither JSON nor YAML: {line(problem)}.", next_step=advice) from error
         raise UsageError(
-            f"{source} is neither JSON nor YAML: {where}{line(problem)}.", next_step=f"Correct {what} and try again."
+            f"{source} is neither JSON nor YAML: line {mark.line + 1}, column {mark.column + 1}: {line(problem)}.",
+            next_step=advice,
         ) from error
     except (RecursionError, ValueError) as error:
         raise UsageError(f"{source} cannot be read: {line(error)}.", next_step=f"Correct {what}.") from error
     if not isinstance(value, dict):
-        kind = "is empty" if value is None else f"holds a {type(value).__name__}"
-        raise UsageError(f"{source} {kind}, not an object with fields.", next_step=f"Give {what} as JSON or YAML.")
+        advice = f"Give {what} as JSON or YAML."
+        if value is None:
+            raise UsageError(f"{source} is empty, not an object with fields.", next_step=advice)
+        raise UsageError(f"{source} holds a {type(value).__name__}, not an object with fields.", next_step=advice)
     return {str(key): item for key, item in value.items()}
 
 
@@ -116,7 +122,7 @@ def read_spec(path: Path) -> dict[str, Any]:
     Raises:
         UsageError: it cannot be read, or names fields that no spec has.
     """
-    changes = read_mapping(path, "the spec")
+    changes = read_mapping(path, N_("the spec"))
     fields = set(ModuleSpec.model_fields)
     if unknown := sorted(set(changes) - fields):
         raise UsageError(

@@ -5,13 +5,15 @@ from __future__ import annotations
 from matrioska.cli.main import COMPLETE
 from matrioska.cli.text import command
 from matrioska.cli.ui import Ui, use
+from matrioska.i18n import N_, _
 from matrioska.state.errors import UsageError
 from matrioska.store.environment import load_environment
 from matrioska.store.layout import unwritable
 from matrioska.store.settings import config_path
 
 #: Every line that sets something is commented out. Above the tables it shows the default.
-SETTINGS_TEXT = """\
+SETTINGS_TEXT = N_(
+    """\
 # Settings of Matrioska. Take the "#" from a line to use it.
 # An option on the command line comes first, then MATRIOSKA_* in the environment, then this file.
 # Keys of hosted models stay in the environment or in a file .env beside this one (OPENAI_API_KEY=…),
@@ -183,16 +185,17 @@ SETTINGS_TEXT = """\
 # parent = "atlas"
 # speciality = "the technical side: how things work, and what they take"
 """
+)
 
 
 def write_settings(*, force: bool) -> int:
-    """Write the settings file where it is looked for; return the exit code."""
+    """Write the settings file where it is looked for, its comments in the language spoken; return the exit code."""
     ui = use(Ui())
     load_environment()
     path = config_path()
     try:
         with path.open("w" if force else "x", encoding="utf-8") as stream:
-            stream.write(SETTINGS_TEXT)
+            stream.write(_(SETTINGS_TEXT))
     except FileExistsError as error:
         raise UsageError(
             f"There is a settings file already: {path.absolute()}.",
@@ -201,5 +204,5 @@ def write_settings(*, force: bool) -> int:
     except OSError as error:
         raise unwritable(path, error) from error
     ui.out.print(f"✓ {path.absolute()}", soft_wrap=True)
-    ui.say("Every setting is in it, commented out, with examples for models.")
+    ui.say(_("Every setting is in it, commented out, with examples for models."))
     return COMPLETE

@@ -12,8 +12,6 @@ from typing import Any, get_args
 
 from rich.text import Text
 
-from matrioska.cli.answers import show_text
-from matrioska.cli.approve import confirm
 from matrioska.cli.given import read_duration
 from matrioska.cli.journal_follow import follow
 from matrioska.cli.journal_tree import Branch, Choice, Tree
@@ -26,9 +24,11 @@ from matrioska.cli.journal_view import (
     totals,
 )
 from matrioska.cli.main import COMPLETE
-from matrioska.cli.session import Place, find_place
-from matrioska.cli.text import count, line, listed, plain
-from matrioska.cli.ui import Ui, use
+from matrioska.cli.place import Place, find_place
+from matrioska.cli.prompt import confirm
+from matrioska.cli.text import line, listed, plain
+from matrioska.cli.ui import Ui, show_text, use
+from matrioska.i18n import N_, _, counted, figure
 from matrioska.state.errors import UsageError
 from matrioska.state.journal import Conversation, Message, MessageType
 from matrioska.state.wording import did_you_mean
@@ -38,7 +38,7 @@ from matrioska.store.journal import Journal, open_journal
 PRUNE = "prune"
 #: Lines of a tree that are shown unless more are asked for.
 MOST_LINES = 500
-_OFF = 'The setting "journal" is off: nothing that is said is kept.'
+_OFF = N_('The setting "journal" is off: nothing that is said is kept.')
 _DAY = 86_400
 _LONGEST_AGE = 36_500 * _DAY
 
@@ -134,9 +134,9 @@ def list_conversations(ui: Ui, place: Place, kept: Journal) -> int:
     elif found:
         ui.out.print(conversations_table(found, ui.out.width))
     elif not kept.keeps:
-        ui.say(_OFF)
+        ui.say(_(_OFF))
     else:
-        ui.say(f"The journal {plain(kept.address)} holds no conversation yet.", soft_wrap=True)
+        ui.say(_("The journal {place} holds no conversation yet.").format(place=plain(kept.address)), soft_wrap=True)
         ui.suggest([place.command("ask", "…")])
     return COMPLETE
 
@@ -174,9 +174,14 @@ def _show_some(ui: Ui, branches: Iterable[Branch], view: View) -> None:
     shown = every[: view.limit] if view.limit else every
     show_branches(ui.out, shown, full=view.full, prompts=view.prompts)
     if not every:
-        ui.say("No message is of that kind.")
+        ui.say(_("No message is of that kind."))
     if more := len(every) - len(shown):
-        ui.say((f"… and {count(more, 'line')} more: --limit 0 shows all, --depth 2 the first levels.", "dim"))
+        says = counted(
+            "… and {n} line more: --limit 0 shows all, --depth 2 the first levels.",
+            "… and {n} lines more: --limit 0 shows all, --depth 2 the first levels.",
+            more,
+        )
+        ui.say((says, "dim"))
 
 
 def _show_totals(ui: Ui, messages: Sequence[Message]) -> None:
@@ -247,21 +252,30 @@ def prune(ui: Ui, kept: Journal, pruning: Pruning) -> int:
         return kept.prune(age, pruning.keep, pruning.thread, dry=dry, unfinished=pruning.unfinished)
 
     every, number = len(kept.conversations()), remove(dry=True)
-    words = f"{count(number, 'conversation')} of {every:,}"
+    found = {"conversations": _conversations(number), "every": figure(every)}
     if number and not pruning.dry and not pruning.yes:
         if not ui.interactive:
-            raise UsageError(f"{words} would be removed for good.", next_step="Say --yes, or --dry-run to only look.")
-        if not confirm(ui, f"Remove {words} for good?"):
-            ui.say("Nothing was removed.")
+            noun = "conversation" if number == 1 else "conversations"
+            raise UsageError(
+                f"{number:,} {noun} of {every:,} would be removed for good.",
+                next_step="Say --yes, or --dry-run to only look.",
+            )
+        if not confirm(ui, _("Remove {conversations} of {every} for good?").format(**found)):
+            ui.say(_("Nothing was removed."))
             return COMPLETE
     removed = remove(dry=False) if number and not pruning.dry else 0
     if ui.json:
         ui.emit_json({"found": number, "removed": removed, "kept": every - removed})
     elif pruning.dry:
-        ui.out.print(f"{words} would be removed.")
+        ui.out.print(_("{conversations} of {every} would be removed.").format(**found))
     else:
-        ui.out.print(f"{count(removed, 'conversation')} removed, {every - removed:,} kept.")
+        done = {"conversations": _conversations(removed), "kept": figure(every - removed)}
+        ui.out.print(_("{conversations} removed, {kept} kept.").format(**done))
     return COMPLETE
+
+
+def _conversations(number: int) -> str:
+    return counted("{n} conversation", "{n} conversations", number)
 
 
 def read_age(given: str) -> float:

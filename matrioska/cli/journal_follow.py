@@ -11,6 +11,7 @@ from matrioska.cli.journal_view import event_line
 from matrioska.cli.main import COMPLETE, INTERRUPTED
 from matrioska.cli.text import line
 from matrioska.cli.ui import Ui
+from matrioska.i18n import _
 from matrioska.state.errors import LockedStoreError
 from matrioska.state.journal import Message
 from matrioska.store.journal import Journal
@@ -55,7 +56,8 @@ class _Follower:
             return False
         if conversation is None and not self._waits:
             self._waits = True
-            self._ui.say((f"No conversation {line(self._thread, 80)} yet; waiting for it. Ctrl-C ends.", "dim"))
+            says = _("No conversation {thread} yet; waiting for it. Ctrl-C ends.")
+            self._ui.say((says.format(thread=line(self._thread, 80)), "dim"))
         for message in messages:
             self._show(message)
         return conversation is not None and conversation.status != "open"

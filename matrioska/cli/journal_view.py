@@ -7,13 +7,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
 from matrioska.cli.journal_tree import Branch
-from matrioska.cli.text import count, duration, line, local_time, plain
+from matrioska.cli.text import dollars, duration, line, local_time, plain, state_word
+from matrioska.i18n import N_, _, counted, figure
 from matrioska.state.journal import Conversation, Message, Metric
 
 if TYPE_CHECKING:
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
 _PARTY = 24
 #: Narrowest column of titles that is still shown.
 _SHORTEST_TITLE = 9
+#: Heads of columns that hold words; the others hold figures.
+_WORDS = (N_("conversation"), N_("graph"), N_("status"), N_("changed"), N_("title"), N_("speaker"))
 #: Columns of a narrow screen's list that give way, in this order.
 _LESSER = ("messages", "tokens", "graph")
 #: Columns between two of a table; none is needed after the last.
@@ -87,14 +91,14 @@ def conversations_table(found: Sequence[Conversation], width: int) -> Table:
     columns: dict[str, list[str]] = {
         "conversation": [line(each.id, 200) for each in found],
         "graph": [line(each.graph, 12) for each in found],
-        "status": [each.status for each in found],
-        "messages": [f"{each.messages:,}" for each in found],
-        "tokens": [f"{each.tokens:,}" for each in found],
+        "status": [state_word(each.status) for each in found],
+        N_("messages"): [figure(each.messages) for each in found],
+        N_("tokens"): [figure(each.tokens) for each in found],
         "changed": [clock(each.updated)[:16] for each in found],
     }
 
     def room(without: Sequence[str] = ()) -> int:
-        taken = (max(map(len, [name, *cells])) + _GAP for name, cells in columns.items() if name not in without)
+        taken = (max(map(cell_len, [_(name), *cells])) + _GAP for name, cells in columns.items() if name not in without)
         return width - sum(taken)
 
     # Where even then an id has no room, it goes on below, and nothing gives way.
@@ -104,19 +108,18 @@ def conversations_table(found: Sequence[Conversation], width: int) -> Table:
     table = _table(*columns)
     table.columns[0].no_wrap, table.columns[0].overflow = False, "fold"
     if (left := room()) >= _SHORTEST_TITLE:
-        table.add_column("title", no_wrap=True, style="dim")
+        table.add_column(_("title"), no_wrap=True, style="dim")
         columns["title"] = [line(each.title, left) for each in found]
-    for row in zip(*columns.values(), strict=True):
+    for each, row in zip(found, zip(*columns.values(), strict=True), strict=True):
         styled = dict(zip(columns, row, strict=True))
-        table.add_row(
-            *(Text(cell, _STATUS.get(cell, "")) if name == "status" else cell for name, cell in styled.items())
-        )
+        style = _STATUS.get(each.status, "")
+        table.add_row(*(Text(cell, style) if name == "status" else cell for name, cell in styled.items()))
     return table
 
 
 def show_head(out: Console, conversation: Conversation) -> None:
     """Show what a conversation is."""
-    state = (conversation.status, _STATUS.get(conversation.status, ""))
+    state = (state_word(conversation.status), _STATUS.get(conversation.status, ""))
     out.print(Text.assemble((line(conversation.id, 200), "bold"), f"  {line(conversation.graph, 40)}  ", state))
     if conversation.title:
         out.print(Text(line(conversation.title, 400), "dim"))
@@ -132,10 +135,13 @@ def show_branches(out: Console, branches: Sequence[Branch], *, full: bool = Fals
         full: whether the whole text stands below each.
         prompts: whether what the speaker was given stands below each.
     """
-    figures = [("time", "tokens"), *(_figures(branch.message) for branch in branches)]
-    widths = tuple(max(map(len, column)) + 2 for column in zip(*figures, strict=True))
+    figures = [(_("time"), _("tokens")), *(_figures(branch.message) for branch in branches)]
+    widths = tuple(max(map(cell_len, column)) + 2 for column in zip(*figures, strict=True))
     digits = max([3, *(len(str(branch.message.number)) for branch in branches)])
-    out.print(_row(Text(f"{'no':>{digits}}   message", "dim"), figures[0], widths, out))
+    # Translators: head of the column with the messages' numbers.
+    number = _("no")
+    message = _("message")
+    out.print(_row(Text(f"{number:>{digits}}   {message}", "dim"), figures[0], widths, out))
     for branch, told in zip(branches, figures[1:], strict=True):
         out.print(_row(branch_text(branch, digits, out.width), told, widths, out))
         indent = min(2 * branch.depth, out.width // _DEEPEST) + digits + 3
@@ -165,7 +171,8 @@ def branch_text(branch: Branch, digits: int, width: int) -> Text:
     message, mark = branch.message, _MARKS[branch.message.status]
     says = Text.assemble((f"{message.number:>{digits}} ", "dim"), mark, " ", (_guides(branch, width), "dim"))
     if branch.cut:
-        says.append(f"(+{branch.cut:,} below) ", "dim")
+        below = _("(+{n} below)").format(n=figure(branch.cut))
+        says.append(f"{below} ", "dim")
     says.append_text(told(message, width))
     if branch.aside:
         says.stylize("dim")
@@ -186,8 +193,8 @@ def told(message: Message, width: int) -> Text:
 
 def event_line(message: Message, depth: int, out: Console) -> Text:
     """Return a message as one line of a log."""
-    seconds, tokens = _figures(message)
-    figures = " · ".join(filter(None, (seconds, tokens and f"{tokens} tokens")))
+    seconds, tokens = _took(message)
+    figures = " · ".join(filter(None, (seconds, counted("{n} token", "{n} tokens", tokens) if tokens else "")))
     says = Text.assemble(
         (clock(message.created)[11:] + " ", "dim"), f"{message.number:>4} ", _MARKS[message.status], " "
     )
@@ -202,32 +209,38 @@ def event_line(message: Message, depth: int, out: Console) -> Text:
 def totals(messages: Sequence[Message]) -> str:
     """Return what a conversation took in all."""
     took = spent(messages)
-    facts = [count(len(messages), "message"), count(took.calls, "call")]
-    facts += [f"{took.tokens:,} tokens ({took.input_tokens:,} in, {took.output_tokens:,} out)"] if took.tokens else []
-    facts += [f"${took.cost:,.4f}"] if took.cost else []
+    facts = [counted("{n} message", "{n} messages", len(messages)), counted("{n} call", "{n} calls", took.calls)]
+    if took.tokens:
+        parts = {"sent": figure(took.input_tokens), "got": figure(took.output_tokens)}
+        tokens = counted("{n} token", "{n} tokens", took.tokens)
+        facts.append(_("{tokens} ({sent} in, {got} out)").format(tokens=tokens, **parts))
+    facts += [dollars(took.cost)] if took.cost else []
     if messages:
         facts.append(duration(max(each.updated for each in messages) - min(each.created for each in messages)))
-    for status in ("open", "failed"):
-        if some := sum(each.status == status for each in messages):
-            facts.append(f"{some:,} {status}")
+    unanswered = sum(each.status == "open" for each in messages)
+    failed = sum(each.status == "failed" for each in messages)
+    facts += [counted("{n} open", "{n} open", unanswered)] if unanswered else []
+    facts += [counted("{n} failed", "{n} failed", failed)] if failed else []
     return " · ".join(facts)
 
 
 def speakers_table(found: Iterable[PartyMetrics]) -> Table:
     """Return the table of what each speaker spent, without those that called nobody."""
-    table = _table("speaker", "messages", "calls", "tokens in", "tokens out", "time", "cost", "errors")
+    table = _table(
+        *("speaker", "messages", N_("calls"), N_("tokens in"), N_("tokens out"), "time", N_("cost"), N_("errors"))
+    )
     for took in found:
         if not took.calls:
             continue
         table.add_row(
             line(took.source, _PARTY),
-            f"{took.messages:,}",
-            f"{took.calls:,}",
-            f"{took.input_tokens:,}",
-            f"{took.output_tokens:,}",
+            figure(took.messages),
+            figure(took.calls),
+            figure(took.input_tokens),
+            figure(took.output_tokens),
             duration(took.seconds),
-            f"${took.cost:,.4f}" if took.cost else "–",
-            Text(f"{took.errors:,}", "bold red") if took.errors else Text("–"),
+            dollars(took.cost) if took.cost else "–",
+            Text(figure(took.errors), "bold red") if took.errors else Text("–"),
         )
     return table
 
@@ -241,11 +254,17 @@ def clock(at: float) -> str:
 
 
 def _figures(message: Message) -> tuple[str, str]:
-    """Return the seconds and tokens that a message took, '' where there are none."""
+    """Return the seconds and tokens that a message took, as figures; '' where there are none."""
+    seconds, tokens = _took(message)
+    return seconds, figure(tokens) if tokens else ""
+
+
+def _took(message: Message) -> tuple[str, int]:
+    """Return the seconds that a message took, as a figure, '' where there are none, and its tokens."""
     took = spent([message])
     # What is no call takes the time until its answer was there.
     seconds = took.seconds if message.metrics else message.updated - message.created
-    return duration(seconds) if seconds >= 0.05 else "", f"{took.tokens:,}" if took.tokens else ""
+    return duration(seconds) if seconds >= 0.05 else "", took.tokens
 
 
 def _guides(branch: Branch, width: int) -> str:
@@ -261,7 +280,7 @@ def _guides(branch: Branch, width: int) -> str:
 def _row(says: Text, figures: Sequence[str], widths: Sequence[int], out: Console) -> Text:
     """Return a line of the tree: what it says, cut to what its figures leave."""
     says.truncate(out.width - sum(widths), overflow="ellipsis", pad=True)
-    says.append("".join(f"{figure:>{width}}" for figure, width in zip(figures, widths, strict=True)), "dim")
+    says.append("".join(f"{each:>{width}}" for each, width in zip(figures, widths, strict=True)), "dim")
     return _shown(says, out)
 
 
@@ -273,9 +292,9 @@ def _shown(text: Text, out: Console) -> Text:
 
 
 def _table(*columns: str) -> Table:
+    """Return an empty table with these columns, named in English and marked by `N_`."""
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
     right: dict[str, Any] = {"justify": "right"}
     for name in columns:
-        figure = name not in ("conversation", "graph", "status", "changed", "title", "speaker")
-        table.add_column(name, no_wrap=True, **(right if figure else {}))
+        table.add_column(_(name), no_wrap=True, **({} if name in _WORDS else right))
     return table

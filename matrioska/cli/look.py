@@ -6,19 +6,22 @@ import json
 from pathlib import Path
 from typing import Any
 
+from rich.cells import cell_len
 from rich.table import Table
 from rich.text import Text
 
 from matrioska.cli.answers import question_row, show_question
 from matrioska.cli.context_view import show_package
 from matrioska.cli.main import COMPLETE
+from matrioska.cli.place import Place, find_place
 from matrioska.cli.plan_view import modules_table, show_layers
 from matrioska.cli.report import as_json as report_json
-from matrioska.cli.report import faults, next_commands, show_faults, summary_lines
+from matrioska.cli.report import calls_and_tokens, faults, next_commands, show_faults, show_summary
 from matrioska.cli.resume import check_module
-from matrioska.cli.session import Place, Session, find_place, look, run_async
-from matrioska.cli.text import count, duration, line, listed, local_time, plain, size
+from matrioska.cli.session import Session, look, run_async
+from matrioska.cli.text import duration, line, listed, local_time, padded, plain, size, state_word
 from matrioska.cli.ui import Ui, use
+from matrioska.i18n import N_, _, counted, told
 from matrioska.questions import Questions
 from matrioska.reports import CheckpointSummary, RunReport
 from matrioska.state.architecture import ModuleSpec
@@ -57,7 +60,7 @@ def _no_runs(ui: Ui, place: Place) -> int:
     if ui.json:
         ui.emit_json([])
     else:
-        ui.say(f"No runs below {place.layout.base} yet.", soft_wrap=True)
+        ui.say(_("No runs below {folder} yet.").format(folder=place.layout.base), soft_wrap=True)
         ui.suggest([place.command("run", "…")])
     return COMPLETE
 
@@ -96,21 +99,24 @@ def questions_of(session: Session) -> Questions:
 def threads_table(rows: list[dict[str, Any]], width: int) -> Table:
     """Return the table of runs, on lines of at most ``width`` columns: the task gives way first."""
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
-    for name in ("thread", "status", "done", "changed", "task"):
-        table.add_column(name, no_wrap=True, justify="right" if name == "done" else "left")
+    heads = (_("thread"), _("status"), _("done"), _("changed"), _("task"))
+    for name in heads:
+        table.add_column(name, no_wrap=True, justify="right" if name == heads[2] else "left")
     cells = [
         (
             line(row["thread_id"], 64),
-            str(row["status"]),
+            state_word(row["status"]),
             f"{row['done']}/{row['modules']}" if row["modules"] else "–",
             local_time(row["changed"])[:16],
         )
         for row in rows
     ]
-    room = width - sum(max(len(row[column]) for row in cells) + 2 for column in range(4)) - 3
+    room = width - sum(max(cell_len(row[column]) for row in (heads, *cells)) + 2 for column in range(4)) - 3
     for row, entry in zip(cells, rows, strict=True):
-        task = line(entry["task"], room) if room >= _SHORTEST_TASK else ""
-        table.add_row(row[0], Text(row[1], _STYLES.get(row[1], "")), row[2], row[3], Text(task, "dim"))
+        says = told(entry["task"]) if entry["status"] == "unreadable" else entry["task"]
+        task = line(says, room) if room >= _SHORTEST_TASK else ""
+        state = Text(row[1], _STYLES.get(entry["status"], ""))
+        table.add_row(row[0], state, row[2], row[3], Text(task, "dim"))
     return table
 
 
@@ -128,7 +134,7 @@ def show_thread(thread: str, module: str | None, base_path: Path | None, *, as_j
             _show_module(ui, report, module)
         elif as_json:
             extra = {"task": report.values.get("task"), "architecture": report.values.get("architecture")}
-            ui.emit_json(report_json(report, 0.0, next_commands(report, place.command)) | extra)
+            ui.emit_json(report_json(report, 0.0, next_commands(report, place.command, N_)) | extra)
         else:
             _show_run(ui, place, report)
         return COMPLETE
@@ -139,25 +145,23 @@ def show_thread(thread: str, module: str | None, base_path: Path | None, *, as_j
 def _show_run(ui: Ui, place: Place, report: RunReport) -> None:
     values, plan = report.values, report.architecture
     name = plan.name if plan else report.thread_id
-    ui.out.print(Text.assemble((line(name, 100), "bold"), " — ", (report.status, _STYLES.get(report.status, ""))))
+    state = (state_word(report.status), _STYLES.get(report.status, ""))
+    ui.out.print(Text.assemble((line(name, 100), "bold"), " — ", state))
     ui.out.print(Text(line(values.get("task") or "", 400), "dim"))
     ui.out.print()
     if plan is not None:
         ui.out.print(modules_table(plan, ui.out.width, values.get("results") or {}))
         show_layers(ui.out, plan)
         ui.out.print()
-    for row in summary_lines(report, 0.0):
-        ui.out.print(Text.assemble(f"{row[0]} ", (f"{row[1]:<11}", "dim"), plain(row[2])), soft_wrap=True)
-    options = values.get("options") or {}
-    changed = local_time(report.created_at)
-    ui.out.print(
-        Text(f"   model {line(options.get('model', '?'), 80)} · last changed {changed}", "dim"), soft_wrap=True
-    )
+    show_summary(ui, report, 0.0)
+    model = line((values.get("options") or {}).get("model", "?"), 80)
+    facts = _("model {model} · last changed {time}").format(model=model, time=local_time(report.created_at))
+    ui.out.print(Text(f"   {facts}", "dim"), soft_wrap=True)
     if faults(report):
         show_faults(ui, report)
     commands = next_commands(report, place.command)
     if commands:
-        ui.say("\nGo on with:" if len(commands) == 1 else "\nIt waits for you. Go on with one of:")
+        ui.say("\n", _("Go on with:") if len(commands) == 1 else _("It waits for you. Go on with one of:"))
         ui.suggest(commands)
 
 
@@ -171,7 +175,7 @@ def _show_module(ui: Ui, report: RunReport, module: str) -> None:
         return
     _show_spec(ui, spec)
     if raw is None:
-        ui.out.print(Text("\nIt has no result yet.", "dim"))
+        ui.out.print(Text("\n" + _("It has no result yet."), "dim"))
         return
     _show_module_result(ui, ModuleResult.model_validate(raw), raw["status"])
 
@@ -181,34 +185,38 @@ def _show_spec(ui: Ui, spec: ModuleSpec) -> None:
     if spec.description:
         ui.out.print(Text(plain(spec.description)))
     facts = (
-        ("after", spec.dependencies),
-        ("reads 📖", spec.shared_state_reads),
-        ("writes ✍", spec.shared_state_writes),
-        ("assets 📎", spec.asset_reads),
-        ("files of", spec.artifact_reads),
-        ("inputs", spec.inputs),
-        ("outputs", spec.outputs),
+        (N_("after"), spec.dependencies),
+        (N_("reads 📖"), spec.shared_state_reads),
+        (N_("writes ✍"), spec.shared_state_writes),
+        (N_("assets 📎"), spec.asset_reads),
+        (N_("files of"), spec.artifact_reads),
+        (N_("inputs"), spec.inputs),
+        (N_("outputs"), spec.outputs),
     )
+    rule_head = N_("rule")
+    heads = [rule_head, *(name for name, _values in facts)]
     for name, values in facts:
         if values:
-            ui.out.print(Text.assemble((f"  {name:<10}", "dim"), listed(values, 40)))
+            ui.out.print(Text.assemble((f"  {padded(name, heads)}", "dim"), listed(values, 40)))
     for rule in spec.rules:
-        ui.out.print(Text.assemble(("  rule      ", "dim"), plain(rule)))
+        ui.out.print(Text.assemble((f"  {padded(rule_head, heads)}", "dim"), plain(rule)))
 
 
 def _show_module_result(ui: Ui, result: ModuleResult, status: str) -> None:
     usage = result.usage
-    spent = f"{count(usage.input_tokens + usage.output_tokens, 'token')} in {count(usage.calls, 'call')}"
-    mends = f", {count(result.mends, 'mend')}" if result.mends else ""
+    spent = [calls_and_tokens(usage.input_tokens + usage.output_tokens, usage.calls), duration(usage.seconds)]
+    if result.mends:
+        spent.append(counted("{n} mend", "{n} mends", result.mends))
     ui.out.print()
-    ui.out.print(Text.assemble((status, _STYLES.get(status, "green")), f"  {spent}, {duration(usage.seconds)}{mends}"))
+    ui.out.print(Text.assemble((state_word(status), _STYLES.get(status, "green")), f"  {', '.join(spent)}"))
     if result.error is not None:
-        ui.out.print(Text(f"  ✗ {plain(result.error.message)}", "red"))
-        ui.out.print(Text(f"    → {plain(result.error.next_step)}", "dim"))
+        ui.out.print(Text(f"  ✗ {plain(told(result.error.message))}", "red"))
+        ui.out.print(Text(f"    → {plain(told(result.error.next_step))}", "dim"))
     if result.blocked_by:
-        ui.out.print(Text(f"  waits for {listed(result.blocked_by)}", "red"))
+        waits = _("waits for {modules}").format(modules=listed(result.blocked_by))
+        ui.out.print(Text(f"  {waits}", "red"))
     for finding in result.findings:
-        ui.out.print(Text(f"  ✗ {plain(finding)}", "red"))
+        ui.out.print(Text(f"  ✗ {plain(told(finding))}", "red"))
     for ref in result.artifacts:
         ui.out.print(Text.assemble("  📄 ", plain(ref.path), (f"  {size(ref.size)}", "dim")), soft_wrap=True)
     for key, value in result.values.items():
@@ -231,7 +239,7 @@ def list_history(thread: str, base_path: Path | None, *, as_json: bool) -> int:
         ui.out.print(history_table(found))
         if ui.out.is_terminal and found:
             at = short_ids([summary.checkpoint_id for summary in found])[-1]
-            ui.say("\nGo back to one of them:")
+            ui.say("\n", _("Go back to one of them:"))
             ui.suggest([place.command("fork", thread, "--at", at)])
         return COMPLETE
 
@@ -249,14 +257,14 @@ def short_ids(ids: list[str]) -> list[str]:
 def history_table(found: list[CheckpointSummary]) -> Table:
     """Return the table of checkpoints."""
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
-    for name in ("checkpoint", "step", "time", "done", "next"):
-        table.add_column(name, no_wrap=True, justify="right" if name in ("step", "done") else "left")
+    for name, figures in ((_("checkpoint"), 0), (_("step"), 1), (_("time"), 0), (_("done"), 1), (_("next"), 0)):
+        table.add_column(name, no_wrap=True, justify="right" if figures else "left")
     for short, summary in zip(short_ids([entry.checkpoint_id for entry in found]), found, strict=True):
         table.add_row(
             short,
             str(summary.step),
             local_time(summary.created_at),
             f"{summary.done}/{summary.modules}" if summary.modules else "–",
-            ", ".join(summary.next) or "end",
+            ", ".join(summary.next) or _("end"),
         )
     return table

@@ -43,7 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         # All is said and saved: in our own process a late signal must not spoil the exit code.
         _ignore_signals() if argv is None else restore()
     if code == INTERRUPTED and not _said_more() and sys.stderr is not None:
-        sys.stderr.write("\nStopped before anything was begun.\n")
+        sys.stderr.write(f"\n{_stopped(arguments)}\n")
     if code == INTERRUPTED and argv is None:
         # Python would end by SIGINT, were the exception ever inside an `exec`, caught or not.
         leave_now(code)
@@ -92,9 +92,28 @@ def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
 
 def _traced(arguments: list[str], *, to_the_end: bool) -> int:
     from matrioska.cli.tracing import sending
+    from matrioska.i18n import speaking_everywhere
 
-    with sending(to_the_end=to_the_end):
+    with speaking_everywhere(*_languages(arguments)), sending(to_the_end=to_the_end):
         return _bounded(arguments)
+
+
+def _stopped(arguments: list[str]) -> str:
+    from matrioska.i18n import _, speaking_everywhere
+
+    with speaking_everywhere(*_languages(arguments)):
+        return _("Stopped before anything was begun.")
+
+
+def _languages(arguments: list[str]) -> list[str]:
+    """Return the language named, if any. It must be known before the arguments are read: for their help."""
+    for at, word in enumerate(arguments):
+        if not word.startswith("-"):
+            break
+        name, equals, given = word.partition("=")
+        if name == "--lang":
+            return [given] if equals else arguments[at + 1 : at + 2]
+    return []
 
 
 def _bounded(arguments: list[str]) -> int:
@@ -103,8 +122,15 @@ def _bounded(arguments: list[str]) -> int:
     click_error, aborted = click_exceptions()
     from typer.main import get_command
 
+    from matrioska.i18n import ENGLISH, spoken
+
+    command = get_command(app)
+    if spoken() != ENGLISH:
+        from matrioska.cli.spoken import translate
+
+        translate(command)
     try:
-        ended = get_command(app).main(args=arguments, prog_name="matrioska", standalone_mode=False)
+        ended = command.main(args=arguments, prog_name="matrioska", standalone_mode=False)
     except click_error as error:
         return _usage(error, "--json" in arguments)
     except aborted:

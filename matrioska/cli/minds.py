@@ -8,14 +8,15 @@ from enum import StrEnum
 from typing import Any
 
 from matrioska.cli.text import duration, line, listed
+from matrioska.i18n import N_, _, told
 
 #: Steps as a person would say them.
 _DOING = {
-    "analyse": "first thoughts",
-    "split": "dividing the question",
-    "reflect": "reflecting",
-    "critique": "criticising itself",
-    "synthesise": "writing its answer",
+    "analyse": N_("first thoughts"),
+    "split": N_("dividing the question"),
+    "reflect": N_("reflecting"),
+    "critique": N_("criticising itself"),
+    "synthesise": N_("writing its answer"),
 }
 # By then all children have answered, or failed.
 _AFTER_CHILDREN = frozenset({"reflect", "critique", "synthesise"})
@@ -24,15 +25,15 @@ _KEPT = 400
 
 
 class MindPhase(StrEnum):
-    """Where a mind stands."""
+    """Where a mind stands, in English; `MindRow.state` says it in the language spoken."""
 
-    QUIET = "not yet asked"
-    ASKED = "asked"
-    THINKING = "thinking"
-    LISTENING = "waits for others"
-    ANSWERED = "answered"
-    IDLE = "had nothing to do"
-    FAILED = "failed"
+    QUIET = N_("not yet asked")
+    ASKED = N_("asked")
+    THINKING = N_("thinking")
+    LISTENING = N_("waits for others")
+    ANSWERED = N_("answered")
+    IDLE = N_("had nothing to do")
+    FAILED = N_("failed")
 
 
 _ENDED = frozenset({MindPhase.ANSWERED, MindPhase.IDLE, MindPhase.FAILED})
@@ -68,7 +69,7 @@ class MindRow:
     @property
     def state(self) -> str:
         """What it does, in words."""
-        return self.doing if self.phase == MindPhase.THINKING else self.phase.value
+        return self.doing if self.phase == MindPhase.THINKING else _(self.phase.value)
 
 
 @dataclass
@@ -82,6 +83,11 @@ class MindsProgress:
     began: float
     rows: dict[str, MindRow] = field(default_factory=dict)
     events: int = 0
+
+    @property
+    def is_begun(self) -> bool:
+        """Whether any mind is known."""
+        return bool(self.rows)
 
     def apply(self, event: Mapping[str, Any], now: float) -> None:
         """Take in one event; one of an unknown kind changes nothing."""
@@ -133,7 +139,7 @@ class MindsProgress:
         if row.phase == MindPhase.THINKING:
             row.phase = MindPhase.LISTENING if step == "split" else MindPhase.ASKED
         if event.get("phase") == "failed":
-            row.note = line(event.get("error") or "", 120)
+            row.note = line(told(event.get("error") or ""), 120)
 
     def _infer(self, row: MindRow, step: str) -> None:
         """Take in what happened before a stop, and sends no events again: who is asked has been asked by someone."""
@@ -151,7 +157,7 @@ class MindsProgress:
         row.phase, row.changed = _BY_STATUS.get(str(event.get("status")), MindPhase.ANSWERED), self.events
         missing = [self.name_of(mind) for mind in event.get("missing") or [] if mind != row.id]
         if row.phase == MindPhase.ANSWERED:
-            row.note = f"without {listed(missing, 4)}" if missing else ""
+            row.note = _("without {minds}").format(minds=listed(missing, 4)) if missing else ""
 
     def _rest(self, row: MindRow, now: float) -> None:
         if row.since is not None:
@@ -160,7 +166,7 @@ class MindsProgress:
 
 def doing(step: str, number: Any = None) -> str:
     """Return a step in words, with the number of its round from the second on."""
-    words = _DOING.get(step, line(step, 20))
+    words = _(_DOING[step]) if step in _DOING else line(step, 20)
     return f"{words} ({number})" if isinstance(number, int) and number > 1 else words
 
 
@@ -169,24 +175,30 @@ def minds_line(event: Mapping[str, Any], progress: MindsProgress, now: float) ->
 
     ``progress`` has the event taken in already.
     """
-    told = _told(event, progress)
-    return f"[{duration(now - progress.began):>6}] {told}" if told else ""
+    says = _says(event, progress)
+    return f"[{duration(now - progress.began):>6}] {says}" if says else ""
 
 
-def _told(event: Mapping[str, Any], progress: MindsProgress) -> str:
+def _says(event: Mapping[str, Any], progress: MindsProgress) -> str:
     kind = event.get("type")
     if kind == "delegation":
-        asked = line(event.get("text") or "", 100)
-        return f"{_called(progress, event.get('mind'))} asks {_called(progress, event.get('to'))}: {asked}"
+        return _("{mind} asks {other}: {question}").format(
+            mind=_called(progress, event.get("mind")),
+            other=_called(progress, event.get("to")),
+            question=line(event.get("text") or "", 100),
+        )
     name = _called(progress, event.get("mind"))
     if kind == "mind" and event.get("phase") == "end":
         said = f": {line(event.get('text') or '', 100)}" if event.get("text") else ""
         return f"{name}, {doing(str(event.get('step')), event.get('round'))}{said}"
     if kind == "mind" and event.get("phase") == "failed":
-        return f"{name}, {doing(str(event.get('step')))}, failed: {line(event.get('error') or '', 120)}"
+        reason = line(told(event.get("error") or ""), 120)
+        return _("{mind}, {step}, failed: {reason}").format(
+            mind=name, step=doing(str(event.get("step"))), reason=reason
+        )
     if kind == "reply":
         row = progress.row(event.get("mind"))
-        return f"{name} {row.phase.value}" + (f": {row.note}" if row.note else "")
+        return f"{name} {_(row.phase.value)}" + (f": {row.note}" if row.note else "")
     return ""
 
 

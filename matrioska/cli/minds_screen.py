@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
-from types import TracebackType
-from typing import Any
 
 from rich.cells import cell_len, set_cell_size
-from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
-from rich.live import Live
+from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from matrioska.cli.minds import MindPhase, MindRow, MindsProgress, minds_line
-from matrioska.cli.screen import calmly
-from matrioska.cli.text import count, duration, line
+from matrioska.cli.screen import LiveScreen, PlainScreen, SilentScreen, knows_signs, most_urgent
+from matrioska.cli.text import duration, line
 from matrioska.cli.ui import Ui
+from matrioska.i18n import _, counted, figure
 
 #: Sign, the same for a screen that knows ASCII only, and style.
 _LOOK: dict[MindPhase, tuple[str, str, str]] = {
@@ -43,103 +40,27 @@ _LONGEST_NAME = 24
 _FRAME = 4
 
 
-class SilentMinds:
-    """Shows nothing but sentences, for ``--quiet`` and as the base of the others."""
-
-    def __init__(self, ui: Ui) -> None:
-        self.ui = ui
-        self.progress = MindsProgress(time.monotonic())
-
-    def __enter__(self) -> SilentMinds:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.progress.finish(time.monotonic())
-
-    def on_event(self, event: Mapping[str, Any]) -> None:
-        """Take in a progress event."""
-        self.progress.apply(event, time.monotonic())
-        if event.get("type") == "journal" and not self.ui.quiet:
-            self.say(f"! The journal: {line(event.get('trouble') or '', 300)}")
-
-    def say(self, text: str) -> None:
-        """Show a sentence without disturbing the rest."""
-        calmly(self.ui.err, text)
-
-
-class PlainMinds(SilentMinds):
-    """One line an event, for pipes and logs."""
-
-    def on_event(self, event: Mapping[str, Any]) -> None:
-        """See `SilentMinds.on_event`."""
-        super().on_event(event)
-        if told := minds_line(event, self.progress, time.monotonic()):
-            calmly(self.ui.err, told)
-
-
-class LiveMinds(SilentMinds):
-    """A tree that redraws itself."""
-
-    def __init__(self, ui: Ui) -> None:
-        super().__init__(ui)
-        view = _View(self.progress)
-        self._live = Live(view, console=ui.err, refresh_per_second=8, transient=True, redirect_stdout=False)
-
-    def __enter__(self) -> LiveMinds:
-        self._live.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        super().__exit__(kind, error, trace)
-        self._live.stop()
-        if self.progress.rows:
-            ended = render(self.progress, time.monotonic(), self.ui.err, ended=True)
-            calmly(self.ui.err, ended)
-
-
-class _View:
-    """Draws the progress anew each time the live display asks."""
-
-    def __init__(self, progress: MindsProgress) -> None:
-        self.progress = progress
-
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        yield render(self.progress, time.monotonic(), console)
-
-
-def make_minds_screen(ui: Ui) -> SilentMinds:
+def make_minds_screen(ui: Ui) -> SilentScreen[MindsProgress]:
     """Return the screen that fits where the output goes."""
+    progress = MindsProgress(time.monotonic())
     if ui.live:
-        return LiveMinds(ui)
-    return SilentMinds(ui) if ui.quiet or ui.json else PlainMinds(ui)
+        return LiveScreen(ui, progress, render)
+    return SilentScreen(ui, progress) if ui.quiet or ui.json else PlainScreen(ui, progress, minds_line)
 
 
 def render(progress: MindsProgress, now: float, console: Console, *, ended: bool = False) -> RenderableType:
-    """Return the tree and its totals, in at most the console's height and width."""
-    rows = visible_minds(progress, max(3, console.height - _FRAME))
-    hidden = len(progress.rows) - len(rows)
+    """Return the tree and its totals; see `Draw`."""
+    minds = [row for row in progress.rows.values() if row.id]
+    rows = most_urgent(minds, max(3, console.height - _FRAME), _URGENCY)
+    hidden = len(minds) - len(rows)
     parts: list[RenderableType] = [_table(rows, now, console, ended=ended)] if rows else []
-    if not ended:
-        parts.append(_totals(progress, now, hidden))
+    if hidden or not ended:
+        parts.append(_totals(minds, now - progress.began, hidden))
     return Group(*parts)
 
 
-def visible_minds(progress: MindsProgress, room: int) -> list[MindRow]:
-    """Return the rows to show: all when they fit, else the most urgent, the latest first."""
-    rows = [row for row in progress.rows.values() if row.id]
-    if len(rows) <= room:
-        return rows
-    urgent = sorted(rows, key=lambda row: (_URGENCY.index(row.phase), -row.changed))
-    chosen = {row.id for row in urgent[:room]}
-    return [row for row in rows if row.id in chosen]
-
-
 def _table(rows: list[MindRow], now: float, console: Console, *, ended: bool) -> Table:
-    plainly = not console.encoding.startswith("utf")
+    plainly = not knows_signs(console)
     table = Table(box=None, padding=(0, 2, 0, 0), show_header=False, pad_edge=False)
     for justify in ("left", "left", "right", "left"):
         table.add_column(no_wrap=True, justify=justify)
@@ -174,13 +95,14 @@ def last_words(said: str, room: int) -> str:
     return "…" + " ".join(reversed(kept)) if kept else set_cell_size(words, room)
 
 
-def _totals(progress: MindsProgress, now: float, hidden: int) -> Text:
-    rows = [row for row in progress.rows.values() if row.id]
-    thinking = sum(row.phase == MindPhase.THINKING for row in rows)
-    answered = sum(row.phase in (MindPhase.ANSWERED, MindPhase.IDLE) for row in rows)
-    told = [duration(now - progress.began)]
-    if rows:
-        told += [f"{thinking} thinking", f"{answered} of {count(len(rows), 'mind')} done"]
+def _totals(minds: list[MindRow], seconds: float, hidden: int) -> Text:
+    thinking = sum(row.phase == MindPhase.THINKING for row in minds)
+    answered = sum(row.phase in (MindPhase.ANSWERED, MindPhase.IDLE) for row in minds)
+    said = [duration(seconds)]
+    if minds:
+        said.append(counted("{n} thinking", "{n} thinking", thinking))
+        every = counted("{n} mind", "{n} minds", len(minds))
+        said.append(_("{answered} of {minds} done").format(answered=figure(answered), minds=every))
     if hidden:
-        told.append(f"{hidden} not shown")
-    return Text(" · ".join(told), "dim", no_wrap=True, overflow="ellipsis")
+        said.append(_("{n} not shown").format(n=figure(hidden)))
+    return Text(" · ".join(said), "dim", no_wrap=True, overflow="ellipsis")

@@ -10,8 +10,9 @@ from typing import Any
 from rich.text import Text
 
 from matrioska.cli.main import COMPLETE
-from matrioska.cli.text import line, listed
+from matrioska.cli.text import line, listed, padded
 from matrioska.cli.ui import Ui, use
+from matrioska.i18n import N_, _, told
 from matrioska.models.providers import PROVIDERS
 from matrioska.nodes.adapters.registry import ADAPTERS
 from matrioska.nodes.checks.registry import CHECKS
@@ -21,12 +22,12 @@ from matrioska.store.exporters.registry import EXPORTERS
 from matrioska.workers.plugins import WORKERS
 
 _KINDS: dict[str, Kind[Any]] = {
-    "workers": WORKERS,
-    "models": PROVIDERS,
-    "adapters": ADAPTERS,
-    "checks": CHECKS,
-    "exporters": EXPORTERS,
-    "prompts": TEMPLATES,
+    N_("workers"): WORKERS,
+    N_("models"): PROVIDERS,
+    N_("adapters"): ADAPTERS,
+    N_("checks"): CHECKS,
+    N_("exporters"): EXPORTERS,
+    N_("prompts"): TEMPLATES,
 }
 #: Names that are shown of a kind.
 _SHOWN = 40
@@ -43,10 +44,10 @@ def list_plugins(*, as_json: bool) -> int:
         return COMPLETE
     for plugin in plugins:
         _show(ui, plugin)
-    ui.out.print(Text("built in", "bold"))
+    ui.out.print(Text(_("built in"), "bold"))
     _show_names(ui, built_in)
     if not plugins:
-        ui.say("\nNo plugin is installed. docs/plugins.md says how to write one.")
+        ui.say("\n", _("No plugin is installed. docs/plugins.md says how to write one."))
     return COMPLETE
 
 
@@ -81,10 +82,10 @@ def _show(ui: Ui, plugin: Plugin) -> None:
     ui.out.print(Text.assemble((line(plugin.name, 64), "bold"), (f"  {line(origin)}", "dim")))
     _show_names(ui, _brings(plugin))
     for fault in plugin.faults:
-        ui.out.print(Text(f"  ✗ {line(fault, 400)}", "red"), soft_wrap=True)
+        ui.out.print(Text(f"  ✗ {line(told(fault), 400)}", "red"), soft_wrap=True)
     ui.out.print()
 
 
 def _show_names(ui: Ui, brings: dict[str, list[str]]) -> None:
     for kind, names in brings.items():
-        ui.out.print(Text.assemble((f"  {kind:<10}", "dim"), listed(names, _SHOWN)), soft_wrap=True)
+        ui.out.print(Text.assemble((f"  {padded(kind, _KINDS)}", "dim"), listed(names, _SHOWN)), soft_wrap=True)

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from matrioska.cli.text import count, duration, line
+from matrioska.cli.text import duration, line, listed
+from matrioska.i18n import _, counted, told
 from matrioska.state.results import Phase
 
 STEPS = ("architect", "approval", "execute", "assemble", "verify", "deliver")
@@ -68,6 +69,11 @@ class Progress:
     events: int = 0
 
     @property
+    def is_begun(self) -> bool:
+        """Whether any module has been worked on."""
+        return any(row.changed for row in self.modules.values())
+
+    @property
     def tokens(self) -> int:
         """Tokens of the whole run so far."""
         return self.base_tokens + self.step_tokens
@@ -96,7 +102,7 @@ class Progress:
 
     def saved_outcome(self, stage: str, outcome: Mapping[str, Any]) -> None:
         """Take in a stage that ended before the run was cut off: it sends no events again."""
-        module, _, kind = stage.rpartition(".")
+        module, _dot, kind = stage.rpartition(".")
         row = self.modules.setdefault(module, ModuleRow(module))
         status = outcome.get("status", "done")
         if status != "done":
@@ -130,9 +136,9 @@ class Progress:
         for module in event.get("settled") or []:
             self.modules.setdefault(module, ModuleRow(module)).phase = Phase.DONE
         for stage in event.get("stages") or []:
-            module, _, kind = str(stage).rpartition(".")
+            module, _dot, kind = str(stage).rpartition(".")
             row = self.modules.setdefault(module, ModuleRow(module))
-            row.phase, row.note = Phase.WAITING, "to mend" if kind == "mend" else ""
+            row.phase, row.note = Phase.WAITING, _("to mend") if kind == "mend" else ""
 
     def _module(self, event: Mapping[str, Any], now: float) -> None:
         name, phase = str(event.get("module", "")), _PHASES[event["phase"]]
@@ -141,7 +147,7 @@ class Progress:
         if phase in WORKING:
             row.since, row.note = (now if row.since is None else row.since), ""
             if event.get("complaints"):
-                row.note = line(event["complaints"][0], 120)
+                row.note = line(told(str(event["complaints"][0])), 120)
             return
         self._rest(row, now)
         self._spend(row, event.get("usage") or {})
@@ -163,10 +169,40 @@ def _tokens(usage: Mapping[str, Any]) -> int:
 
 def _note(event: Mapping[str, Any]) -> str:
     if event.get("error"):
-        return line(event["error"], 120)
+        return line(told(str(event["error"])), 120)
     if event.get("blocked_by"):
-        return "waits for " + ", ".join(line(module, 64) for module in event["blocked_by"][:3])
-    return "unchanged" if event.get("reused") else ""
+        return _("waits for {modules}").format(modules=listed(event["blocked_by"], 3))
+    return _("unchanged") if event.get("reused") else ""
+
+
+def phase_word(phase: Phase) -> str:
+    """Return the word for where a module stands."""
+    return {
+        Phase.WAITING: _("waiting"),
+        Phase.AGREEING: _("agreeing"),
+        Phase.AGREED: _("agreed"),
+        Phase.PRODUCING: _("producing"),
+        Phase.MENDING: _("mending"),
+        Phase.DONE: _("done"),
+        Phase.FAILED: _("failed"),
+        Phase.BLOCKED: _("blocked"),
+    }[phase]
+
+
+def step_word(step: str) -> str:
+    """Return the word for a step; one that is not known stands for itself."""
+    return {
+        "architect": _("architect"),
+        "approval": _("approval"),
+        "execute": _("execute"),
+        "reconcile": _("reconcile"),
+        "repair": _("repair"),
+        "assemble": _("assemble"),
+        "verify": _("verify"),
+        "review": _("review"),
+        "deliver": _("deliver"),
+        "remember": _("remember"),
+    }.get(step, step)
 
 
 def event_line(event: Mapping[str, Any], progress: Progress, now: float) -> str:
@@ -178,13 +214,13 @@ def event_line(event: Mapping[str, Any], progress: Progress, now: float) -> str:
     if event.get("type") == "step":
         stages = event.get("stages")
         modules = {str(stage).rpartition(".")[0] for stage in stages} if stages else set()
-        told = f": {count(len(modules), 'module')}" if modules else ""
-        return f"{elapsed} {line(event.get('step', ''), 40)}{told}"
+        step = step_word(line(event.get("step", ""), 40))
+        return f"{elapsed} {step}" + (f": {counted('{n} module', '{n} modules', len(modules))}" if modules else "")
     row = progress.modules.get(str(event.get("module", "")))
     if event.get("type") != "module" or row is None:
         return ""
     facts = [duration(row.seconds(now))] if row.phase not in WORKING else []
-    facts += [count(row.tokens, "token")] if row.tokens and row.phase == Phase.DONE else []
-    facts += [count(row.files, "file")] if row.files and row.phase == Phase.DONE else []
+    facts += [counted("{n} token", "{n} tokens", row.tokens)] if row.tokens and row.phase == Phase.DONE else []
+    facts += [counted("{n} file", "{n} files", row.files)] if row.files and row.phase == Phase.DONE else []
     facts += [row.note] if row.note else []
-    return f"{elapsed}   {line(row.id, 64)} {row.phase.value}" + (f" ({'; '.join(facts)})" if facts else "")
+    return f"{elapsed}   {line(row.id, 64)} {phase_word(row.phase)}" + (f" ({'; '.join(facts)})" if facts else "")

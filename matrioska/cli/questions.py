@@ -10,27 +10,28 @@ from rich.console import Console
 
 from matrioska.cli.budget_view import show_budget
 from matrioska.cli.plan_view import show_plan, show_repair
+from matrioska.i18n import N_
 from matrioska.reports import RunReport
 
 
 @dataclass(frozen=True)
 class Choice:
-    """One answer that is offered."""
+    """One answer that is offered. Its words are in English; they are put into another language where they are shown."""
 
     key: str
     words: str
     """With the key in brackets."""
     act: str
-    """``approve``, ``edit``, ``respond``, ``reject`` or ``later``."""
+    """``approve``, ``edit``, ``respond``, ``reject``, ``later`` or ``view``."""
 
 
 @dataclass(frozen=True)
 class Question:
-    """One kind of question."""
+    """One kind of question. Its texts are in English; they are put into another language where they are shown."""
 
     show: Callable[[Console, Mapping[str, Any]], None]
     waits: str
-    """Why the run waits, as the beginning of a sentence."""
+    """Why the run waits."""
     choices: tuple[Choice, ...]
     commands: tuple[tuple[list[str], str], ...]
     """Options of ``resume`` that answer it, each with what it means."""
@@ -40,62 +41,64 @@ class Question:
     """Question before a refusal; '' when it needs none."""
 
 
-_LATER = Choice("l", "[l]ater", "later")
+_LATER = Choice("l", N_("[l]ater"), "later")
+#: Offered besides where a plan is too large to be shown whole.
+VIEW = Choice("v", N_("[v]iew every module"), "view")
 
 QUESTIONS = {
     "approval": Question(
         show_plan,
-        "The plan waits for your approval",
+        N_("The plan waits for your approval."),
         (
-            Choice("a", "[a]pprove", "approve"),
-            Choice("e", "[e]dit", "edit"),
-            Choice("r", "[r]espond", "respond"),
-            Choice("j", "re[j]ect", "reject"),
+            Choice("a", N_("[a]pprove"), "approve"),
+            Choice("e", N_("[e]dit"), "edit"),
+            Choice("r", N_("[r]espond"), "respond"),
+            Choice("j", N_("re[j]ect"), "reject"),
             _LATER,
         ),
         (
-            (["--approve"], "build it"),
-            (["--edit", "FILE"], "build your plan"),
-            (["--respond", "TEXT"], "ask for another plan"),
-            (["--reject"], "refuse it"),
+            (["--approve"], N_("build it")),
+            (["--edit", "FILE"], N_("build your plan")),
+            (["--respond", "TEXT"], N_("ask for another plan")),
+            (["--reject"], N_("refuse it")),
         ),
-        "What should change? ",
-        "Refuse the plan? The run ends with it.",
+        N_("What should change? "),
+        N_("Refuse the plan? The run ends with it."),
     ),
     "repair": Question(
         show_repair,
-        "Modules failed, and the run waits for your decision",
+        N_("Modules failed, and the run waits for your decision."),
         (
-            Choice("r", "[r]etry", "approve"),
-            Choice("e", "[e]dit the plan", "edit"),
-            Choice("h", "[h]int", "respond"),
-            Choice("w", "go on [w]ithout them", "reject"),
+            Choice("r", N_("[r]etry"), "approve"),
+            Choice("e", N_("[e]dit the plan"), "edit"),
+            Choice("h", N_("[h]int"), "respond"),
+            Choice("w", N_("go on [w]ithout them"), "reject"),
             _LATER,
         ),
         (
-            (["--approve"], "try again"),
-            (["--edit", "FILE"], "change the plan"),
-            (["--respond", "TEXT"], "give a hint"),
-            (["--reject"], "go on without them"),
+            (["--approve"], N_("try again")),
+            (["--edit", "FILE"], N_("change the plan")),
+            (["--respond", "TEXT"], N_("give a hint")),
+            (["--reject"], N_("go on without them")),
         ),
-        "A hint for the modules that failed: ",
+        N_("A hint for the modules that failed: "),
     ),
     "budget": Question(
         show_budget,
-        "The budget is used up, and the run waits for you to raise it",
+        N_("The budget is used up, and the run waits for you to raise it."),
         (
-            Choice("m", "as [m]uch again", "approve"),
-            Choice("s", "[s]et the limit", "respond"),
-            Choice("e", "[e]nd here", "reject"),
+            Choice("m", N_("as [m]uch again"), "approve"),
+            Choice("s", N_("[s]et the limit"), "respond"),
+            Choice("e", N_("[e]nd here"), "reject"),
             _LATER,
         ),
         (
-            (["--approve"], "as much again"),
-            (["--budget-tokens", "N"], "another limit (or --budget-cost, --timeout)"),
-            (["--reject"], "end here, with what there is"),
+            (["--approve"], N_("as much again")),
+            (["--budget-tokens", "N"], N_("another limit (or --budget-cost, --timeout)")),
+            (["--reject"], N_("end here, with what there is")),
         ),
-        "New limit (a number): ",
-        "End here? What is not built yet stays missing.",
+        N_("New limit (a number): "),
+        N_("End here? What is not built yet stays missing."),
     ),
 }
 

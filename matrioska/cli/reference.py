@@ -17,10 +17,14 @@ Written by `python -m matrioska.cli.reference > docs/cli.md`; a test compares th
 Progress, questions and errors go to stderr, results to stdout. Exit codes: 0 complete, 1 failed or partial,
 2 wrong use, 3 waiting for a person, 130 stopped (saved).
 
+`matrioska --lang pt_BR COMMAND …` says messages and help in Portuguese ([languages](languages.md)); what programs
+read, such as the output of `--json`, stays as it is.
+
 | variable | meaning |
 |---|---|
 | `MATRIOSKA_*` | any setting of `matrioska.toml`, such as `MATRIOSKA_MODEL` or `MATRIOSKA_BASE_PATH` |
 | `MATRIOSKA_CONFIG` | another settings file than `./matrioska.toml` |
+| `MATRIOSKA_LANG` | the language of messages and help, such as `pt_BR`; unset: that of the system |
 | `MATRIOSKA_SERVE_TOKEN` | what requests to `matrioska serve` must bear; needed for any `--host` but this machine |
 | `MATRIOSKA_GRACE_SECONDS` | time for the current step after Ctrl-C or SIGTERM, 10 unless set |
 | `MATRIOSKA_EMBEDDED_SECONDS_PER_CALL` | slows the embedded model, to watch it work |

@@ -12,8 +12,9 @@ from rich.text import Text
 
 from matrioska.cli.main import COMPLETE, FAILED, INTERRUPTED, WAITING
 from matrioska.cli.questions import question_in, question_of
-from matrioska.cli.text import count, duration, line, listed, listed_within, plain, quoted, size
+from matrioska.cli.text import dollars, duration, line, listed, listed_within, padded, plain, quoted, size
 from matrioska.cli.ui import Ui
+from matrioska.i18n import N_, _, counted, figure, told
 from matrioska.nodes.review import rounds_made
 from matrioska.reports import RunReport
 from matrioska.state.claims import Review, Settlement
@@ -25,14 +26,21 @@ _MOST_SETTLED = 5
 # With the row's sign and name before it and "and 12 more" behind it, a line of 80 columns.
 _WIDEST_LIST = 50
 _HEADS = {
-    "complete": ("✅", "green", "complete"),
-    "partial": ("🟡", "yellow", "partly done"),
-    "failed": ("❌", "red", "failed"),
-    "unfinished": ("💾", "yellow", "not finished"),
-    "interrupted": ("💾", "yellow", "stopped, and saved"),
-    "waiting": ("✋", "cyan", "waits for you"),
-    "empty": ("⚪", "dim", "not begun"),
+    "complete": ("✅", "green", N_("complete")),
+    "partial": ("🟡", "yellow", N_("partly done")),
+    "failed": ("❌", "red", N_("failed")),
+    "unfinished": ("💾", "yellow", N_("not finished")),
+    "interrupted": ("💾", "yellow", N_("stopped, and saved")),
+    "waiting": ("✋", "cyan", N_("waits for you")),
+    "empty": ("⚪", "dim", N_("not begun")),
 }
+#: What the rows of a summary are called.
+_ROWS = (
+    *(N_("modules"), N_("files"), N_("entry"), N_("folder"), N_("zip"), N_("whiteboard"), N_("settled")),
+    *(N_("review"), N_("thread"), N_("spent")),
+)
+#: Who settled a dispute.
+_SETTLED_BY = (N_("boss"), N_("owner"))
 
 
 def exit_code(report: RunReport) -> int:
@@ -90,31 +98,37 @@ def how_to_open(path: str) -> str:
     return f"{opener} {quoted(path)}"
 
 
-def next_commands(report: RunReport, command: Command) -> list[str]:
-    """Return the commands with which a person goes on from where a run stands."""
+def next_commands(report: RunReport, command: Command, say: Callable[[str], str] = _) -> list[str]:
+    """Return the commands with which a person goes on from where a run stands.
+
+    Args:
+        report: the run.
+        command: makes a command line of words.
+        say: puts what a command means into the reader's language; `N_` leaves it in English, for programs.
+    """
     thread = report.thread_id
     if report.status == "waiting":
         commands = question_in(report).commands
         lines = [command("resume", thread, *words) for words, _ in commands]
         widest = max(map(len, lines))
-        return [f"{text:<{widest}}  # {meaning}" for text, (_, meaning) in zip(lines, commands, strict=True)]
+        return [f"{text:<{widest}}  # {say(meaning)}" for text, (_words, meaning) in zip(lines, commands, strict=True)]
     if report.status in ("partial", "failed", "unfinished", "interrupted"):
         return [command("resume", thread)]
     return []
 
 
 def summary_lines(report: RunReport, seconds: float) -> list[tuple[str, str, str]]:
-    """Return the summary as rows of sign, name and value."""
+    """Return the summary as rows of sign, name (one of `_ROWS`, in English) and value."""
     values, deliverable = report.values, report.deliverable
     results = values.get("results") or {}
     planned = len((values.get("architecture") or {}).get("modules", []))
     rows: list[tuple[str, str, str]] = []
     if planned:
         done = sum(result["status"] == "done" for result in results.values())
-        rows.append(("🪆", "modules", f"{done} of {planned} done"))
+        rows.append(("🪆", "modules", _("{done} of {planned} done").format(done=figure(done), planned=figure(planned))))
     if deliverable is not None and deliverable.files:
         total = sum(ref.size for ref in deliverable.files)
-        rows.append(("📄", "files", f"{len(deliverable.files):,} ({size(total)})"))
+        rows.append(("📄", "files", f"{figure(len(deliverable.files))} ({size(total)})"))
         if path := entry_path(deliverable):
             rows.append(("🚀", "entry", path))
         rows.append(("📁", "folder", deliverable.folder))
@@ -123,26 +137,55 @@ def summary_lines(report: RunReport, seconds: float) -> list[tuple[str, str, str
         rows.append(("📋", "whiteboard", listed_within(sorted(shared), _WIDEST_LIST)))
     rows += _settled_rows(values)
     if rounds := rounds_made(Review.model_validate(made) for made in values.get("reviews") or []):
-        rows.append(("🔎", "review", f"{count(rounds, 'round')} of mends by what a critic found"))
+        mended = counted(
+            "{n} round of mends by what a critic found", "{n} rounds of mends by what a critic found", rounds
+        )
+        rows.append(("🔎", "review", mended))
     rows.append(("🧵", "thread", report.thread_id))
-    usage = values.get("usage") or {}
-    spent = int(usage.get("input_tokens", 0)) + int(usage.get("output_tokens", 0))
-    told = f"{count(spent, 'token')} in {count(usage.get('calls', 0), 'call')}" if usage else ""
-    cost = f"${usage['cost']:,.4f}" if usage.get("cost") else ""
-    rows.append(("🕑", "spent", ", ".join(part for part in (duration(seconds) if seconds else "", told, cost) if part)))
+    rows.append(("🕑", "spent", _spent(values.get("usage") or {}, seconds)))
     return [row for row in rows if row[2]]
+
+
+def show_summary(ui: Ui, report: RunReport, seconds: float, indent: str = "") -> None:
+    """Show the summary of a run, its values below one another."""
+    for sign, name, value in summary_lines(report, seconds):
+        ui.out.print(Text.assemble(f"{indent}{sign} ", (padded(name, _ROWS), "dim"), plain(value)), soft_wrap=True)
+
+
+def calls_and_tokens(tokens: int, calls: int) -> str:
+    """Return how many tokens went through how many calls, in words."""
+    return _("{tokens} in {calls}").format(
+        tokens=counted("{n} token", "{n} tokens", tokens), calls=counted("{n} call", "{n} calls", calls)
+    )
+
+
+def _spent(usage: dict[str, Any], seconds: float) -> str:
+    """Return what a run took, in words; '' when nothing is known."""
+    tokens = int(usage.get("input_tokens", 0)) + int(usage.get("output_tokens", 0))
+    parts = [
+        duration(seconds) if seconds else "",
+        calls_and_tokens(tokens, int(usage.get("calls", 0))) if usage else "",
+        dollars(usage["cost"]) if usage.get("cost") else "",
+    ]
+    return ", ".join(filter(None, parts))
 
 
 def _settled_rows(values: dict[str, Any]) -> list[tuple[str, str, str]]:
     """Return a row for each dispute that was settled, up to `_MOST_SETTLED`."""
-    settled = [Settlement.model_validate(raw) for _, raw in sorted((values.get("settlements") or {}).items())]
-    rows = [
-        ("🤝", "settled", f"{line(found.subject, 80)} is {found.winner}'s, says the {found.by}: {line(found.why, 120)}")
-        for found in settled[:_MOST_SETTLED]
-    ]
+    settled = [Settlement.model_validate(raw) for _key, raw in sorted((values.get("settlements") or {}).items())]
+    rows = [("🤝", "settled", _settled(found)) for found in settled[:_MOST_SETTLED]]
     if len(settled) > _MOST_SETTLED:
-        rows.append(("🤝", "settled", f"and {len(settled) - _MOST_SETTLED} more: see --json"))
+        rows.append(("🤝", "settled", _("and {n} more: see --json").format(n=figure(len(settled) - _MOST_SETTLED))))
     return rows
+
+
+def _settled(found: Settlement) -> str:
+    return _("{subject} is {winner}'s, says the {judge}: {why}").format(
+        subject=line(found.subject, 80),
+        winner=found.winner,
+        judge=_(found.by) if found.by in _SETTLED_BY else found.by,
+        why=line(told(found.why), 120),
+    )
 
 
 @dataclass(frozen=True)
@@ -156,47 +199,48 @@ class Fault:
 
 
 def faults(report: RunReport) -> list[Fault]:
-    """Return what went wrong, the worst first: the run's error, failed and blocked modules, findings, notes."""
+    """Return what went wrong in words, the worst first: the error, failed and blocked modules, findings, notes."""
     values = report.values
     results = sorted((values.get("results") or {}).items())
-    found = [_fault("", error)] if (error := values.get("error")) else []
+    found = [_fault("{reason}", error)] if (error := values.get("error")) else []
     found += [
-        _fault(f"{module} failed: ", result.get("error") or {})
+        _fault(_("{module} failed: {reason}"), result.get("error") or {}, module)
         for module, result in results
         if result["status"] == "failed"
     ]
     if blocked := [module for module, result in results if result["status"] == "blocked"]:
-        found.append(Fault(f"Not begun, since what they need failed: {listed(blocked)}."))
+        found.append(Fault(_("Not begun, since what they need failed: {modules}.").format(modules=listed(blocked))))
+    whole = _("the whole")
     findings = [
         Fault(
-            f"{finding.get('path') or finding.get('module') or 'the whole'}: {finding.get('message', '')}",
+            f"{finding.get('path') or finding.get('module') or whole}: {told(finding.get('message', ''))}",
             warning=finding.get("severity") == "warning",
         )
         for finding in values.get("findings") or []
     ]
-    notes = [Fault(note, warning=True) for _, note in sorted((values.get("notes") or {}).items())]
+    notes = [Fault(told(note), warning=True) for _about, note in sorted((values.get("notes") or {}).items())]
     return found + sorted(findings, key=lambda fault: fault.warning) + notes
 
 
-def _fault(before: str, error: dict[str, Any]) -> Fault:
-    return Fault(f"{before}{error.get('message') or 'no reason was given'}", str(error.get("next_step") or ""))
+def _fault(says: str, error: dict[str, Any], module: str = "") -> Fault:
+    reason = told(error["message"]) if error.get("message") else _("no reason was given")
+    return Fault(says.format(module=module, reason=reason), told(str(error.get("next_step") or "")))
 
 
 def show_result(ui: Ui, command: Command, report: RunReport, seconds: float) -> None:
     """Show how a run ended."""
-    go_on = next_commands(report, command)
     if ui.json:
-        ui.emit_json(as_json(report, seconds, go_on))
+        ui.emit_json(as_json(report, seconds, next_commands(report, command, N_)))
         return
+    go_on = next_commands(report, command)
     if ui.quiet:
         _quiet(ui, report, go_on)
         return
     sign, style, words = _HEADS.get(report.status, ("·", "", report.status))
     name = line((report.values.get("architecture") or {}).get("name") or report.thread_id, 100)
     ui.err.print()
-    ui.out.print(Text.assemble(f"{sign} ", (name, "bold"), " — ", (words, style)), soft_wrap=True)
-    for row in summary_lines(report, seconds):
-        ui.out.print(Text.assemble(f"   {row[0]} ", (f"{row[1]:<11}", "dim"), plain(row[2])), soft_wrap=True)
+    ui.out.print(Text.assemble(f"{sign} ", (name, "bold"), " — ", (_(words), style)), soft_wrap=True)
+    show_summary(ui, report, seconds, "   ")
     show_faults(ui, report)
     _advise(ui, command, report, go_on)
 
@@ -222,16 +266,17 @@ def show_faults(ui: Ui, report: RunReport, *, errors: bool = False) -> None:
         if fault.next_step:
             console.print(Text.assemble(("     → ", "dim"), line(fault.next_step, 400)), soft_wrap=True)
     if len(found) > _MOST_FAULTS:
-        console.print(Text(f"     and {len(found) - _MOST_FAULTS} more: see --json", "dim"))
+        more = _("and {n} more: see --json").format(n=figure(len(found) - _MOST_FAULTS))
+        console.print(Text(f"     {more}", "dim"))
 
 
 def _advise(ui: Ui, command: Command, report: RunReport, go_on: list[str]) -> None:
     advice: list[tuple[str, str]] = []
     if path := entry_path(report.deliverable):
-        advice.append(("Open it", how_to_open(path)))
+        advice.append((_("Open it"), how_to_open(path)))
     if report.status in ("complete", "partial") and len(report.values.get("results") or {}) > 1:
-        advice.append(("Change a module", command("redo", report.thread_id, "MODULE", "--spec", "FILE")))
-    verb = "Go on" if report.status in ("unfinished", "interrupted") else "Try again what failed"
+        advice.append((_("Change a module"), command("redo", report.thread_id, "MODULE", "--spec", "FILE")))
+    verb = _("Go on") if report.status in ("unfinished", "interrupted") else _("Try again what failed")
     advice += [(verb, text) for text in go_on]
     if advice:
         ui.err.print()
@@ -241,26 +286,25 @@ def _advise(ui: Ui, command: Command, report: RunReport, go_on: list[str]) -> No
 
 def show_waiting(ui: Ui, command: Command, report: RunReport, seconds: float) -> None:
     """Show what a run waits for, and exactly how to answer."""
-    go_on = next_commands(report, command)
     if ui.json:
-        ui.emit_json(as_json(report, seconds, go_on))
+        ui.emit_json(as_json(report, seconds, next_commands(report, command, N_)))
     if not ui.quiet and not ui.interactive and not ui.json:
         for found in report.waiting:
             question_of(found).show(ui.err, found)
-    ui.say(("✋ ", "cyan"), f"{question_in(report).waits}. It is saved. Go on with one of:")
-    ui.suggest(go_on)
+    ui.say(("✋ ", "cyan"), _(question_in(report).waits), " ", _("It is saved. Go on with one of:"))
+    ui.suggest(next_commands(report, command))
 
 
 def show_interrupted(ui: Ui, command: Command, thread: str, report: RunReport | None, seconds: float) -> None:
     """Show that a run was stopped, and how to go on."""
     ui.stopped_said = True
     if report is None:
-        ui.say(("💾 ", "yellow"), "Stopped before anything was saved. Start it again.")
+        ui.say(("💾 ", "yellow"), _("Stopped before anything was saved. Start it again."))
         if ui.json:
             ui.emit_json({"thread_id": thread, "status": "interrupted", "seconds": round(seconds, 3), "go_on": []})
         return
     go_on = [command("resume", thread)]
     if ui.json:
         ui.emit_json(as_json(report, seconds, go_on) | {"status": "interrupted"})
-    ui.say(("💾 ", "yellow"), "Stopped. Everything that ended is saved. Go on with:")
+    ui.say(("💾 ", "yellow"), _("Stopped. Everything that ended is saved. Go on with:"))
     ui.suggest(go_on)

@@ -10,10 +10,12 @@ from pathlib import Path
 from matrioska.cli.ask import is_question, resume_question
 from matrioska.cli.given import read_mapping, read_spec
 from matrioska.cli.main import COMPLETE
+from matrioska.cli.place import find_place
 from matrioska.cli.run import Wishes
-from matrioska.cli.session import Session, find_place, look, open_session, require, require_database, run_async
+from matrioska.cli.session import Session, look, open_session, require, require_database, run_async
 from matrioska.cli.text import line
 from matrioska.cli.ui import Ui, use
+from matrioska.i18n import _
 from matrioska.nodes.checks.plan import parse_plan
 from matrioska.state.approval import Decision
 from matrioska.state.errors import UsageError
@@ -136,8 +138,9 @@ def fork_thread(thread: str, at: str, new: str | None, base_path: Path | None, *
             if as_json:
                 ui.emit_json({"thread_id": made, "forked_from": thread, "checkpoint": at, "go_on": [go_on]})
                 return COMPLETE
-            ui.out.print(f"🍴 The fork is {made}; {thread} stays as it is.", soft_wrap=True)
-            ui.say("Go on with it:")
+            says = _("The fork is {fork}; {thread} stays as it is.").format(fork=made, thread=thread)
+            ui.out.print(f"🍴 {says}", soft_wrap=True)
+            ui.say(_("Go on with it:"))
             ui.suggest([go_on])
             return COMPLETE
 

@@ -10,9 +10,11 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from matrioska.cli.given import read_duration, read_roles, read_task
-from matrioska.cli.session import find_place, open_session, run_async
+from matrioska.cli.place import find_place
+from matrioska.cli.session import open_session, run_async
 from matrioska.cli.text import line
 from matrioska.cli.ui import Ui, use
+from matrioska.i18n import ENGLISH, _, spoken
 from matrioska.models.registry import EMBEDDED
 from matrioska.nodes.architect import check_task
 from matrioska.state.context import RunContext
@@ -98,14 +100,16 @@ def _introduce(ui: Ui, task: str, thread: str, context: RunContext) -> None:
         return
     options = resolve_options(context)
     ui.say(("🪆 ", ""), (line(task, 200), "bold"))
-    ui.say((f"   thread {thread} · model {line(options.model, 80)}", "dim"), soft_wrap=True)
+    facts = _("thread {thread} · model {model}").format(thread=thread, model=line(options.model, 80))
+    ui.say((f"   {facts}", "dim"), soft_wrap=True)
     if EMBEDDED in {options.model, *options.roles.values()}:
         ui.say((embedded_notice(options.language, task), "dim"))
 
 
 def embedded_notice(language: str | None, task: str) -> str:
-    """Return what the embedded model says about itself, in the person's language."""
+    """Return what the embedded model says about itself, in the language spoken or else in that of the task."""
     from matrioska.models.embedded.notice import NOTICE
     from matrioska.models.embedded.understanding.language import detect_language
 
-    return NOTICE.get((language or detect_language(task))[:2]) or NOTICE["en"]
+    told_in = (language or detect_language(task)) if spoken() == ENGLISH else spoken()
+    return NOTICE.get(told_in[:2]) or NOTICE[ENGLISH]

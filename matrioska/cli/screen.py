@@ -1,74 +1,81 @@
-"""The progress on the screen: a live table, plain lines, or nothing."""
+"""The screen of what goes on: it redraws itself, prints a line an event, or shows nothing. One base for all."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from enum import StrEnum
 from types import TracebackType
-from typing import Any, Protocol
+from typing import Any, Generic, Protocol, Self, TypeVar
 
-from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
+from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.live import Live
-from rich.table import Table
-from rich.text import Text
 
-from matrioska.cli.progress import STEPS, WORKING, ModuleRow, Progress, event_line
-from matrioska.cli.text import count, duration, line
+from matrioska.cli.text import line
 from matrioska.cli.ui import Ui
-from matrioska.state.results import Phase
-
-_LOOK: dict[Phase, tuple[str, str]] = {
-    Phase.WAITING: ("·", "dim"),
-    Phase.AGREEING: ("◌", "cyan"),
-    Phase.AGREED: ("◐", "cyan"),
-    Phase.PRODUCING: ("●", "yellow"),
-    Phase.MENDING: ("✚", "magenta"),
-    Phase.DONE: ("✓", "green"),
-    Phase.FAILED: ("✗", "bold red"),
-    Phase.BLOCKED: ("■", "red"),
-}
-# What a person wants to see first when not all rows fit.
-_URGENCY = (
-    Phase.MENDING,
-    Phase.PRODUCING,
-    Phase.AGREEING,
-    Phase.FAILED,
-    Phase.BLOCKED,
-    Phase.AGREED,
-    Phase.DONE,
-    Phase.WAITING,
-)
-_LONGEST_ID = 34
-# Lines that are no module rows: steps, two blank lines, counts, and the cursor's.
-_FRAME = 5
+from matrioska.i18n import _, told
 
 
-class Screen(Protocol):
-    """What shows a drive."""
+class Progress(Protocol):
+    """What a screen knows of what goes on."""
 
-    progress: Progress
+    began: float
 
-    def __enter__(self) -> Screen: ...
+    @property
+    def is_begun(self) -> bool:
+        """Whether there is anything to show once all has ended."""
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None: ...
+    def apply(self, event: Mapping[str, Any], now: float) -> None:
+        """Take in one event; one of an unknown kind changes nothing."""
 
-    def on_event(self, event: Mapping[str, Any]) -> None:
-        """Take in a progress event."""
-
-    def say(self, text: str) -> None:
-        """Show a sentence without disturbing the rest."""
+    def finish(self, now: float) -> None:
+        """Close what is open: the drive ended."""
 
 
-class SilentScreen:
-    """Shows nothing but sentences, for ``--quiet`` and as the base of the others."""
+class Row(Protocol):
+    """A line of a table that may be too long for the screen."""
 
-    def __init__(self, ui: Ui) -> None:
+    @property
+    def phase(self) -> StrEnum:
+        """Where it stands."""
+
+    @property
+    def changed(self) -> int:
+        """Number of the event that touched it last."""
+
+
+P = TypeVar("P", bound=Progress)
+P_contra = TypeVar("P_contra", bound=Progress, contravariant=True)
+R = TypeVar("R", bound=Row)
+
+
+class Draw(Protocol[P_contra]):
+    """Draws a progress."""
+
+    def __call__(self, progress: P_contra, now: float, console: Console, *, ended: bool = False) -> RenderableType:
+        """Return a picture of at most the console's width and height.
+
+        Args:
+            progress: what is shown.
+            now: the time, on the clock that the progress was given.
+            console: where it is shown.
+            ended: whether the drive has ended, and the picture stays.
+        """
+
+
+class SilentScreen(Generic[P]):
+    """Shows nothing but sentences, for ``--quiet`` and as the base of the others.
+
+    Args:
+        ui: where it shows them.
+        progress: what takes in the events; its clock is `time.monotonic`.
+    """
+
+    def __init__(self, ui: Ui, progress: P) -> None:
         self.ui = ui
-        self.progress = Progress(time.monotonic())
+        self.progress = progress
 
-    def __enter__(self) -> SilentScreen:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -77,39 +84,58 @@ class SilentScreen:
         self.progress.finish(time.monotonic())
 
     def on_event(self, event: Mapping[str, Any]) -> None:
-        """See `Screen.on_event`."""
+        """Take in a progress event."""
         self.progress.apply(event, time.monotonic())
+        if event.get("type") == "journal" and not self.ui.quiet:
+            self.say(_("! The journal: {trouble}").format(trouble=line(told(str(event.get("trouble") or "")), 300)))
 
     def say(self, text: str) -> None:
-        """See `Screen.say`."""
+        """Show a sentence without disturbing the rest."""
         calmly(self.ui.err, text)
 
 
-class PlainScreen(SilentScreen):
-    """One line an event, for pipes and logs."""
+class PlainScreen(SilentScreen[P]):
+    """One line an event, for pipes and logs.
+
+    Args:
+        ui: see `SilentScreen`.
+        progress: see `SilentScreen`.
+        line_of: returns the line of an event that the progress has taken in already; '' for none.
+    """
+
+    def __init__(self, ui: Ui, progress: P, line_of: Callable[[Mapping[str, Any], P, float], str]) -> None:
+        super().__init__(ui, progress)
+        self._line_of = line_of
 
     def on_event(self, event: Mapping[str, Any]) -> None:
-        """See `Screen.on_event`."""
+        """See `SilentScreen.on_event`."""
         super().on_event(event)
-        if told := event_line(event, self.progress, time.monotonic()):
-            calmly(self.ui.err, told)
+        if text := self._line_of(event, self.progress, time.monotonic()):
+            calmly(self.ui.err, text)
 
 
-class LiveScreen(SilentScreen):
-    """A table that redraws itself."""
+class LiveScreen(SilentScreen[P]):
+    """A picture that redraws itself.
 
-    def __init__(self, ui: Ui) -> None:
-        super().__init__(ui)
+    Args:
+        ui: see `SilentScreen`.
+        progress: see `SilentScreen`.
+        draw: draws it.
+    """
+
+    def __init__(self, ui: Ui, progress: P, draw: Draw[P]) -> None:
+        super().__init__(ui, progress)
+        self._draw = draw
         self._live = Live(
-            _View(self.progress),
+            _View(progress, draw),
             console=ui.err,
-            refresh_per_second=8,
+            refresh_per_second=4,
             transient=True,
             redirect_stdout=False,
             vertical_overflow="crop",
         )
 
-    def __enter__(self) -> LiveScreen:
+    def __enter__(self) -> Self:
         self._live.start()
         return self
 
@@ -118,27 +144,18 @@ class LiveScreen(SilentScreen):
     ) -> None:
         super().__exit__(kind, error, trace)
         self._live.stop()
-        if any(row.changed for row in self.progress.modules.values()):
-            calmly(
-                self.ui.err, render(self.progress, time.monotonic(), self.ui.err.width, self.ui.err.height, ended=True)
-            )
+        if self.progress.is_begun:
+            calmly(self.ui.err, self._draw(self.progress, time.monotonic(), self.ui.err, ended=True))
 
 
-class _View:
+class _View(Generic[P]):
     """Draws the progress anew each time the live display asks."""
 
-    def __init__(self, progress: Progress) -> None:
-        self.progress = progress
+    def __init__(self, progress: P, draw: Draw[P]) -> None:
+        self._progress, self._draw = progress, draw
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        yield render(self.progress, time.monotonic(), options.max_width, console.height)
-
-
-def make_screen(ui: Ui) -> Screen:
-    """Return the screen that fits where the output goes."""
-    if ui.live:
-        return LiveScreen(ui)
-    return SilentScreen(ui) if ui.quiet else PlainScreen(ui)
+        yield self._draw(self._progress, time.monotonic(), console)
 
 
 def calmly(console: Console, what: RenderableType) -> None:
@@ -149,73 +166,21 @@ def calmly(console: Console, what: RenderableType) -> None:
         console.quiet = True
 
 
-def render(progress: Progress, now: float, width: int, height: int, *, ended: bool = False) -> RenderableType:
-    """Return steps (while there are any to come), module table and totals, in at most ``height`` lines."""
-    parts: list[RenderableType] = [] if ended else [_steps(progress, now)]
-    if progress.modules:
-        rows = visible_rows(progress, max(3, height - _FRAME))
-        parts += ["", _table(rows, now, width), ""]
-    parts.append(_totals(progress, now))
-    return Group(*parts)
+def knows_signs(console: Console) -> bool:
+    """Whether a console shows more than ASCII."""
+    return console.encoding.startswith("utf")
 
 
-def visible_rows(progress: Progress, room: int) -> list[ModuleRow]:
-    """Return the rows to show: all when they fit, else the most urgent, the latest first."""
-    rows = list(progress.modules.values())
+def most_urgent(rows: Sequence[R], room: int, urgency: Sequence[StrEnum]) -> list[R]:
+    """Return the rows to show, in their own order: all when they fit, else the most urgent, the latest first.
+
+    Args:
+        rows: all rows.
+        room: how many fit.
+        urgency: every phase, that which a person wants to see first at the front.
+    """
     if len(rows) <= room:
-        return rows
-    urgent = sorted(rows, key=lambda row: (_URGENCY.index(row.phase), -row.changed))
-    chosen = {row.id for row in urgent[:room]}
-    return [row for row in rows if row.id in chosen]
-
-
-def _steps(progress: Progress, now: float) -> Text:
-    names = list(STEPS)
-    for name, before in (("reconcile", "assemble"), ("repair", "assemble"), ("review", "deliver")):
-        if name in progress.steps:
-            names.insert(names.index(before), name)
-    reached = [names.index(name) for name in progress.steps if name in names]
-    text = Text(no_wrap=True, overflow="ellipsis")
-    for position, name in enumerate(names):
-        row = progress.steps.get(name)
-        if row is not None and row.ended is None:
-            text.append(f"● {name} ", "bold yellow").append(duration(row.seconds(now)), "yellow")
-        elif row is not None or any(position < later for later in reached):
-            text.append("✓ ", "green").append(name)
-        else:
-            text.append(f"· {name}", "dim")
-        text.append("  ")
-    return text
-
-
-def _table(rows: list[ModuleRow], now: float, width: int) -> Table:
-    table = Table(box=None, padding=(0, 2, 0, 0), show_header=False, pad_edge=False)
-    for justify in ("left", "left", "left", "right", "right", "left"):
-        table.add_column(no_wrap=True, justify=justify)
-    names = [line(row.id, _LONGEST_ID) for row in rows]
-    worked = [duration(row.seconds(now)) if row.seconds(now) else "" for row in rows]
-    tokens = [f"{row.tokens:,} tk" if row.tokens else "" for row in rows]
-    # What is left for notes: the sign, four columns and five gaps come first.
-    room = width - 1 - _longest(names) - _longest(worked) - _longest(tokens) - len(Phase.PRODUCING) - 10
-    for row, name, seconds, spent in zip(rows, names, worked, tokens, strict=True):
-        sign, style = _LOOK[row.phase]
-        note = row.note or (count(row.files, "file") if row.files else "")
-        table.add_row(
-            Text(sign, style),
-            Text(name, "bold" if row.phase in WORKING else ""),
-            Text(row.phase.value, style),
-            Text(seconds, "dim"),
-            Text(spent, "dim"),
-            Text(line(note, room) if room > 1 else "", "red" if row.phase == Phase.FAILED else "dim"),
-        )
-    return table
-
-
-def _longest(texts: list[str]) -> int:
-    return max(map(len, texts), default=0)
-
-
-def _totals(progress: Progress, now: float) -> Text:
-    told = [duration(now - progress.began), count(progress.tokens, "token")]
-    told += [f"{number} {phase.value}" for phase, number in progress.counts().items()]
-    return Text(" · ".join(told), "dim", no_wrap=True, overflow="ellipsis")
+        return list(rows)
+    rank = {phase: place for place, phase in enumerate(urgency)}
+    places = sorted(range(len(rows)), key=lambda place: (rank[rows[place].phase], -rows[place].changed))
+    return [rows[place] for place in sorted(places[:room])]

@@ -12,10 +12,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from matrioska.cli.main import INTERRUPTED
-from matrioska.cli.session import Place, find_place, run_async
+from matrioska.cli.place import Place, find_place
+from matrioska.cli.session import run_async
 from matrioska.cli.signals import AtOnce, Stopped
-from matrioska.cli.text import count, listed
+from matrioska.cli.text import listed, padded
 from matrioska.cli.ui import Ui, use
+from matrioska.i18n import N_, _, counted, figure
 from matrioska.state.context import RunContext
 from matrioska.state.ensemble import Topology
 from matrioska.state.errors import ConfigError
@@ -37,6 +39,8 @@ if TYPE_CHECKING:
 TOKEN_VARIABLE = "MATRIOSKA_SERVE_TOKEN"  # noqa: S105 - the variable's name
 #: Most commands to go on with that are named at the end.
 _MOST_TOLD = 10
+#: What the lines about the service are called.
+_LABELS = (N_("models"), N_("chat"), N_("API key"), N_("programs"), N_("monitor"))
 
 
 def serve_all(topology: Path | None, model: str | None, host: str, port: int, base_path: Path | None) -> int:
@@ -78,7 +82,7 @@ def serve_all(topology: Path | None, model: str | None, host: str, port: int, ba
                     try:
                         await stopper.drive(serve(app, listener, *parts, also=previews))
                     except Stopped:
-                        ui.say("Stopped.")
+                        ui.say(_("Stopped."))
                 _say_how_to_go_on(ui, place, [*chats.cut_off, *desk.drives.cut_off])
             ui.stopped_said = True
         return INTERRUPTED
@@ -127,18 +131,20 @@ def _queries(topology: Topology | None, place: Place) -> Queries | None:
 
 def _say_what(ui: Ui, address: str, models: Sequence[str], topology: Topology | None, *, guarded: bool) -> None:
     """Say where the service is, what it offers, how a chat client is pointed at it, and what it cannot do yet."""
-    voters = count(len(topology.nodes), "node") if topology is not None else "no ensemble yet"
+    voters = counted("{n} node", "{n} nodes", len(topology.nodes)) if topology is not None else _("no ensemble yet")
     rows = [
         ("models", listed(models)),
-        ("chat", f"base URL {address}/v1"),
-        ("API key", f"the token in {TOKEN_VARIABLE}" if guarded else "any text will do"),
+        ("chat", _("base URL {address}").format(address=f"{address}/v1")),
+        ("API key", _the_token() if guarded else _("any text will do")),
         ("programs", f"POST /query ({voters}) · GET /health, /openapi.json"),
     ]
-    ui.say(("🪆 ", ""), "Matrioska at ", (address, "bold"), soft_wrap=True)
+    ui.say(("🪆 ", ""), _("Matrioska at"), " ", (address, "bold"), soft_wrap=True)
     for name, value in rows:
-        ui.say((f"   {name:<10}", "dim"), value, soft_wrap=True)
+        ui.say((_label(name), "dim"), value, soft_wrap=True)
     if not any(model.startswith("matrioska-") for model in models):
-        ui.say(("   ! ", "yellow"), "Questions need a model that answers: --model lmstudio:NAME, or in the settings.")
+        ui.say(
+            ("   ! ", "yellow"), _("Questions need a model that answers: --model lmstudio:NAME, or in the settings.")
+        )
 
 
 def _say_monitor(ui: Ui, address: str, token: str | None, *, installed: bool) -> None:
@@ -147,25 +153,37 @@ def _say_monitor(ui: Ui, address: str, token: str | None, *, installed: bool) ->
         from matrioska.web.monitor.door import entrance
 
         shown = entrance(address, token)
-        ui.say(
-            ("   monitor   ", "dim"),
-            (shown, "bold"),
-            "" if token else f" (the token in {TOKEN_VARIABLE})",
-            soft_wrap=True,
-        )
+        ui.say((_label("monitor"), "dim"), (shown, "bold"), "" if token else f" ({_the_token()})", soft_wrap=True)
     else:
-        ui.say(("   monitor   ", "dim"), "pip install 'matrioska[monitor]'", soft_wrap=True)
-    ui.say(("   Ctrl-C ends it.", "dim"))
+        ui.say((_label("monitor"), "dim"), "pip install 'matrioska[monitor]'", soft_wrap=True)
+    ends = _("Ctrl-C ends it.")
+    ui.say((f"   {ends}", "dim"))
+
+
+def _label(name: str) -> str:
+    return f"   {padded(name, _LABELS, 2)}"
+
+
+def _the_token() -> str:
+    return _("the token in {variable}").format(variable=TOKEN_VARIABLE)
 
 
 def _say_how_to_go_on(ui: Ui, place: Place, threads: Sequence[str]) -> None:
     """Name the commands that go on with what the end cut off."""
     if not threads:
         return
-    ui.say(f"{count(len(threads), 'answer')} cut off; what was done is saved. Go on with:")
+    says = counted(
+        "{n} answer cut off; what was done is saved. Go on with:",
+        "{n} answers cut off; what was done is saved. Go on with:",
+        len(threads),
+    )
+    ui.say(says)
     ui.suggest([place.command("resume", thread) for thread in threads[:_MOST_TOLD]])
     if len(threads) > _MOST_TOLD:
-        ui.say(f"  and {len(threads) - _MOST_TOLD} more: {place.command('threads')}")
+        more = _("and {n} more: {command}").format(
+            n=figure(len(threads) - _MOST_TOLD), command=place.command("threads")
+        )
+        ui.say(f"  {more}")
 
 
 def _check_installed() -> None:

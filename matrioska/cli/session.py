@@ -9,7 +9,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from langchain_core.runnables import RunnableConfig
@@ -17,46 +16,21 @@ from langchain_core.runnables import RunnableConfig
 from matrioska.cli.approve import ask_person
 from matrioska.cli.given import thread_not_found
 from matrioska.cli.main import INTERRUPTED, leave_now
+from matrioska.cli.place import Place
 from matrioska.cli.progress import Progress
 from matrioska.cli.report import exit_code, show_interrupted, show_result, show_waiting
-from matrioska.cli.screen import Screen, make_screen
+from matrioska.cli.run_screen import make_run_screen
+from matrioska.cli.screen import SilentScreen
 from matrioska.cli.signals import Stopped, Stopper
-from matrioska.cli.text import command, line
+from matrioska.cli.text import line
 from matrioska.cli.ui import Ui
 from matrioska.reports import RunReport
 from matrioska.runs import Runs, open_runs
 from matrioska.state.context import RunContext
 from matrioska.state.errors import MatrioskaError, ThreadBusyError, UsageError
-from matrioska.store.layout import Layout
-from matrioska.store.settings import resolve_options
 from matrioska.threads import graph_of
 
 Work = Callable[..., Awaitable[RunReport]]
-
-
-@dataclass
-class Place:
-    """The base path in use, and how to name it in commands."""
-
-    layout: Layout
-    named: str | None
-    """What ``--base-path`` has to say in a command to come; None when it is found without."""
-
-    def command(self, *words: str) -> str:
-        """Return a command line that works on the same base path."""
-        return command(*words, base_path=self.named)
-
-
-def find_place(base_path: Path | None) -> Place:
-    """Return the base path: as given, or from environment, settings file or default.
-
-    Raises:
-        ConfigError: the settings are faulty.
-    """
-    default = resolve_options(None).base_path
-    if base_path is None or Layout.at(base_path) == Layout.at(default):
-        return Place(Layout.at(default), None)
-    return Place(Layout.at(base_path), str(base_path))
 
 
 @dataclass
@@ -107,7 +81,7 @@ class Session:
             work = partial(self.runs.resume, thread, decision)
 
     async def _drive(self, thread: str, work: Work) -> RunReport:
-        screen = make_screen(self.ui)
+        screen = make_run_screen(self.ui)
         self.stopper.say = screen.say
         began = time.monotonic()
         try:
@@ -146,7 +120,7 @@ class Session:
 class _Saved:
     """Puts on the screen what events do not tell: what was done and spent before this drive."""
 
-    def __init__(self, runs: Runs, thread: str, screen: Screen) -> None:
+    def __init__(self, runs: Runs, thread: str, screen: SilentScreen[Progress]) -> None:
         self.runs = runs
         self.thread = thread
         self.screen = screen
@@ -159,7 +133,7 @@ class _Saved:
         found = self.runs.saver.get_tuple(_config(self.thread))
         if found is None:
             return
-        progress: Progress = self.screen.progress
+        progress = self.screen.progress
         progress.saved_usage(found.checkpoint["channel_values"].get("usage") or {})
         if event.get("step") == "execute" and self.first_pass:
             self.first_pass = False

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 from langgraph.runtime import RunControl
 
 from matrioska.cli import main
+from matrioska.i18n import _
 
 T = TypeVar("T")
 GRACE_VARIABLE = "MATRIOSKA_GRACE_SECONDS"
@@ -153,7 +154,8 @@ class Stopper:
         grace = grace_seconds()
         if self._task is None:
             return
-        self.say(f"Stopping after the current step… (at most {grace:g} s; once more to stop now)")
+        says = _("Stopping after the current step… (at most {seconds} s; once more to stop now)")
+        self.say(says.format(seconds=f"{grace:g}"))
         self.control.request_drain("stopped by a signal")
         self._timer = asyncio.get_running_loop().call_later(grace, self._force)
 

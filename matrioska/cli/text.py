@@ -8,9 +8,18 @@ import sys
 from collections.abc import Iterable
 from datetime import datetime
 
+from rich.cells import cell_len
+
+from matrioska.i18n import N_, _, figure
 from matrioska.state.figures import duration as duration
 from matrioska.state.figures import size as size
 from matrioska.state.text import clean_text
+
+#: States of runs, questions, modules and conversations as they are saved, which people are shown in their language.
+STATES = (
+    *(N_("complete"), N_("partial"), N_("failed"), N_("waiting"), N_("unfinished"), N_("interrupted"), N_("empty")),
+    *(N_("unreadable"), N_("done"), N_("blocked"), N_("open")),
+)
 
 # Besides what must not be stored, a terminal obeys C1 controls, and bidirectional overrides
 # can make one command look like another.
@@ -28,10 +37,26 @@ def line(text: object, limit: int = 200) -> str:
     return joined if len(joined) <= limit else joined[: limit - 1].rstrip() + "…"
 
 
-def count(number: float, noun: str, plural: str = "") -> str:
-    """Return ``1 file``, ``1,234 files``."""
-    whole = int(number)
-    return f"{whole:,} {noun if whole == 1 else plural or noun + 's'}"
+def state_word(state: object) -> str:
+    """Return a state in the language spoken; one that is none of `STATES` stands for itself."""
+    return _(state) if isinstance(state, str) and state in STATES else line(state, 40)
+
+
+def dollars(cost: float) -> str:
+    """Return a price in US dollars, ``$0.1235``."""
+    return _("${amount}").format(amount=figure(cost, 4))
+
+
+def padded(label: str, labels: Iterable[str], gap: int = 1) -> str:
+    """Return a label in the language spoken, with blanks up to where the values of all labels stand.
+
+    Args:
+        label: its English text, marked by `N_`.
+        labels: all that stand one below another, likewise.
+        gap: blanks behind the widest of them.
+    """
+    said = _(label)
+    return said + " " * (max(cell_len(_(each)) for each in (label, *labels)) - cell_len(said) + gap)
 
 
 def local_time(iso: str) -> str:
@@ -45,8 +70,10 @@ def local_time(iso: str) -> str:
 def listed(names: Iterable[str], limit: int = 8) -> str:
     """Return names joined by commas; beyond ``limit`` they are counted."""
     every = [line(name, 80) for name in names]
-    rest = f" and {len(every) - limit} more" if len(every) > limit else ""
-    return ", ".join(every[:limit]) + rest
+    shown = ", ".join(every[:limit])
+    if len(every) <= limit:
+        return shown
+    return _("{names} and {n} more").format(names=shown, n=figure(len(every) - limit))
 
 
 def listed_within(names: Iterable[str], width: int) -> str:

@@ -34,12 +34,13 @@ class _Once(logging.Handler):
         """See `logging.Handler.emit`."""
         from matrioska.cli.text import line
         from matrioska.cli.ui import current
+        from matrioska.i18n import told
         from matrioska.models.providers import shown_address
 
         if not self._said:
             self._said = True
             first = line(record.getMessage().partition("\n")[0])
-            current().say(("! ", "yellow"), f"{self._who}: {shown_address(first)}")
+            current().say(("! ", "yellow"), f"{self._who}: {shown_address(told(first))}")
 
     def __enter__(self) -> _Once:
         self._before, self._logger.propagate = self._logger.propagate, False

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.text import Text
 
 from matrioska.cli.text import plain
+from matrioska.i18n import told
 
 # Tables that go into a file or a pipe should not be cut to the 80 columns of no terminal.
 _PIPE_WIDTH = 160
@@ -89,14 +90,19 @@ class Ui:
         sys.stdout.flush()
 
     def fail(self, code: str, message: str, next_step: str) -> None:
-        """Report an error: one message, the next step, and how to go on."""
-        self.say(("✗ ", "bold red"), plain(message))
+        """Report an error: one message, the next step, and how to go on; to people in their language."""
+        self.say(("✗ ", "bold red"), plain(told(message)))
         if next_step:
-            self.say(("  → ", "dim"), plain(next_step))
+            self.say(("  → ", "dim"), plain(told(next_step)))
         self.suggest(self.go_on)
         if self.json:
             error = {"code": code, "message": message, "next_step": next_step}
             self.emit_json({"status": "error", **self.details, "error": error, "go_on": self.go_on})
+
+
+def show_text(out: Console, text: str) -> None:
+    """Show what a model wrote: on a screen no word is broken, in a file or a pipe no line."""
+    out.print(Text(plain(text.strip())), soft_wrap=not out.is_terminal)
 
 
 _current: list[Ui] = []

@@ -9,6 +9,7 @@ from pydantic import BaseModel
 
 from matrioska.comparison.judge import Judge
 from matrioska.comparison.records import NAMES, Contestant
+from matrioska.i18n import N_
 from matrioska.models.gateway import client_for
 from matrioska.models.providers import EMBEDDED, shown_address
 from matrioska.single import Single
@@ -39,9 +40,12 @@ def contestants(ways: Iterable[Via], context: RunContext, topology: Topology | N
     """
     found = [_contestant(via, context, topology) for via in sorted(ways, key=_ORDER.index)]
     if len(found) < 2:
-        there = f"only {NAMES[found[0].via]} is configured" if found else "no way to answer is configured"
+        there = N_("There is nothing to compare: no way to answer is configured.")
+        if found:
+            only = N_("There is nothing to compare: only {way} is configured.")
+            there = only.format(way=NAMES[found[0].via])
         raise UsageError(
-            f"There is nothing to compare: {there}.",
+            there,
             next_step="Name a model with --model, or model in matrioska.toml: the cascade needs nothing more.",
         )
     return found

@@ -10,6 +10,7 @@ from pydantic import BaseModel
 
 from matrioska.comparison.kept import Kept
 from matrioska.comparison.records import SHOWN, StudyQuestion
+from matrioska.i18n import N_
 from matrioska.models.gateway import Client
 from matrioska.models.gateway.prices import cost_of
 from matrioska.models.gateway.tokens import estimate
@@ -60,7 +61,7 @@ def expected(
 
 def total(lines: Sequence[CostLine]) -> CostLine:
     """Return all of it together."""
-    return _sum("together", lines)
+    return _sum(N_("together"), lines)
 
 
 def _sum(name: str, parts: Sequence[Estimate | CostLine]) -> CostLine:
@@ -87,7 +88,7 @@ def _judging(questions: Sequence[StudyQuestion], ways: Sequence[Via], kept: Kept
     written = calls * _VERDICT_TOKENS
     usage = UsageMetadata(input_tokens=read, output_tokens=written, total_tokens=read + written)
     return CostLine(
-        name="judge", calls=calls, input_tokens=read, output_tokens=written, cost=cost_of(judge.member, usage)
+        name=N_("judge"), calls=calls, input_tokens=read, output_tokens=written, cost=cost_of(judge.member, usage)
     )
 
 

@@ -21,6 +21,7 @@ from markupsafe import Markup
 
 from matrioska.comparison.records import SHOWN, Duel, StudyQuestion, WayReply
 from matrioska.comparison.summary import Summary, correctness, length_in_words
+from matrioska.i18n import N_
 from matrioska.models.embedded.understanding.language import detect_language
 from matrioska.state.questions import Via
 
@@ -58,7 +59,9 @@ def _clock(seconds: float) -> str:
 def dollars(cost: float, priced: bool) -> str:
     """Return a cost; that some prices are not known is said, never shown as nothing."""
     known = f"${cost:,.4f}" if cost else "$0"
-    return known if priced else ("price unknown" if not cost else f"{known} and more: a price is unknown")
+    if priced:
+        return known
+    return N_("{cost} and more: a price is unknown").format(cost=known) if cost else N_("price unknown")
 
 
 @cache

@@ -6,13 +6,18 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from matrioska.i18n import N_
 from matrioska.state.questions import Answered, Via
 from matrioska.state.results import Usage
 
 #: Longest answer that judge and report are shown, in characters.
 SHOWN = 20_000
 #: The ways, as sentences call them.
-NAMES: dict[Via, str] = {"single": "the single model", "cascade": "the cascade", "ensemble": "the ensemble"}
+NAMES: dict[Via, str] = {
+    "single": N_("the single model"),
+    "cascade": N_("the cascade"),
+    "ensemble": N_("the ensemble"),
+}
 
 Place = Literal["A", "B"]
 

@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field
 
 from matrioska.comparison.preference import RISK, Tally, chance, fewest, holm, preference_interval, questions_needed
 from matrioska.comparison.records import NAMES, Contestant, Duel, StudyQuestion, WayReply
+from matrioska.i18n import N_
 from matrioska.state.questions import Via
 from matrioska.state.results import Usage
 from matrioska.workers.ensemble.normal import folded_words, normalised, short_form
@@ -21,6 +22,33 @@ COMPARABLE = 1.25
 POINTS = 10.0
 
 Verdict = Literal["better", "worse", "open"]
+#: `NAMES` as sentences begin with them.
+_OPENING: dict[Via, str] = {
+    "single": N_("The single model"),
+    "cascade": N_("The cascade"),
+    "ensemble": N_("The ensemble"),
+}
+_DECIDED = {
+    "better": N_(
+        "{one} is better than {other} (preferred in {share} of {number} questions, 95% interval {low} to {high})."
+    ),
+    "worse": N_(
+        "{one} is worse than {other} (preferred in {share} of {number} questions, 95% interval {low} to {high})."
+    ),
+}
+_TOO_FEW = N_(
+    "No difference between {one} and {other} could be shown: {number} questions are too few, "
+    "whoever wins them; {least} are the least."
+)
+_OPEN = N_(
+    "No difference between {one} and {other} could be shown (n = {number}; to see a difference of "
+    "{points} points you would need about {needed} questions)."
+)
+_LEADS = N_("{leader} leads, but that may be chance.")
+_LENGTH = N_("Length: answers of {one} have {ratio} times the words of those of {other} (median).")
+_ALIKE = N_(
+    "Among answers of comparable length (at most {times} times as long): {wins} wins, {ties} ties, {losses} losses."
+)
 
 
 class WaySummary(BaseModel):
@@ -168,43 +196,36 @@ def verdict_of(tally: Tally, corrected: float) -> Verdict:
 def in_words(one: Via, other: Via, tally: Tally, corrected: float, pairs: int = 1) -> str:
     """Return the verdict on two ways in a sentence or two."""
     number, (low, high) = tally.judged, preference_interval(tally)
-    between = f"{NAMES[one]} and {NAMES[other]}"
+    both = {"one": NAMES[one], "other": NAMES[other]}
     if number == 0:
-        return f"Nothing can be said of {between}: there is no verdict."
+        return N_("Nothing can be said of {one} and {other}: there is no verdict.").format(**both)
     if number == 1:
-        return f"One question tells nothing of {between}: the next may end the other way."
-    share = f"preferred in {tally.preference:.0%} of {number} questions, 95% interval {low:.0%} to {high:.0%}"
+        return N_("One question tells nothing of {one} and {other}: the next may end the other way.").format(**both)
     if (verdict := verdict_of(tally, corrected)) != "open":
-        return f"{NAMES[one].capitalize()} is {verdict} than {NAMES[other]} ({share})."
+        sure = {"share": f"{tally.preference:.0%}", "number": number, "low": f"{low:.0%}", "high": f"{high:.0%}"}
+        return _DECIDED[verdict].format(one=_OPENING[one], other=NAMES[other], **sure)
     if number < fewest(pairs):
-        return (
-            f"No difference between {between} could be shown: {number} questions are too few, "
-            f"whoever wins them; {fewest(pairs)} are the least."
-        )
+        return _TOO_FEW.format(**both, number=number, least=fewest(pairs))
     needed = questions_needed(tally, POINTS, pairs)
-    leads = ""
-    if not low <= 0.5 <= high:
-        leads = f" {NAMES[one if tally.wins > tally.losses else other].capitalize()} leads, but that may be chance."
-    return (
-        f"No difference between {between} could be shown (n = {number}; to see a difference of "
-        f"{POINTS:.0f} points you would need about {needed} questions).{leads}"
-    )
+    said = _OPEN.format(**both, number=number, points=f"{POINTS:.0f}", needed=needed)
+    if low <= 0.5 <= high:
+        return said
+    leader = _OPENING[one if tally.wins > tally.losses else other]
+    return f"{said} {_LEADS.format(leader=leader)}"
 
 
 def length_in_words(pair: PairSummary) -> str:
     """Return what the lengths of the answers may have to do with who won, in a sentence or three; '' for nothing."""
     if pair.length_ratio is None:
         return ""
-    decided = f" Of {pair.decided} that the judge decided, the longer answer won {pair.longer_wins}."
-    wins, ties, losses = pair.comparable
-    alike = (
-        f" Among answers of comparable length (at most {COMPARABLE} times as long): "
-        f"{wins} wins, {ties} ties, {losses} losses."
-    )
-    return (
-        f"Length: answers of {NAMES[pair.one]} have {pair.length_ratio:.2f} times the words of those of "
-        f"{NAMES[pair.other]} (median).{decided if pair.decided else ''}{alike if any(pair.comparable) else ''}"
-    )
+    said = [_LENGTH.format(one=NAMES[pair.one], other=NAMES[pair.other], ratio=f"{pair.length_ratio:.2f}")]
+    if pair.decided:
+        decided = N_("Of {number} that the judge decided, the longer answer won {longer}.")
+        said.append(decided.format(number=pair.decided, longer=pair.longer_wins))
+    if any(pair.comparable):
+        wins, ties, losses = pair.comparable
+        said.append(_ALIKE.format(times=COMPARABLE, wins=wins, ties=ties, losses=losses))
+    return " ".join(said)
 
 
 def _pair(

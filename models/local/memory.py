@@ -8,6 +8,7 @@ from math import prod
 from pathlib import Path
 from typing import Any, Literal
 
+from matrioska.i18n import N_
 from matrioska.models.local.folder import Tensor, read_config, read_headers, weight_files
 from matrioska.models.local.hub import ModelRef, cached_folder, hub_error, parse_ref, quiet
 from matrioska.state.errors import ModelLoadError, ModelMemoryError
@@ -88,9 +89,10 @@ def requirements(
     except ModelLoadError as error:
         return Requirements(name, note=error.message)
     except ImportError as error:
-        return Requirements(name, note=f"{error.name} is not installed: pip install 'matrioska[local]'.")
+        missing = N_("{package} is not installed: pip install 'matrioska[local]'.")
+        return Requirements(name, note=missing.format(package=error.name))
     if found is None:
-        return Requirements(name, note="It is not in the hub's cache.")
+        return Requirements(name, note=N_("It is not in the hub's cache."))
     source, config, tensors = found
     return describe(name, source, config, tensors, load_in_4bit=load_in_4bit, gpu=gpu)
 
@@ -109,7 +111,7 @@ def describe(
     nf4 = int(linear * NF4_BYTES) + rest * item
     note = ""
     if load_in_4bit and not own and any(".experts." in tensor.name for tensor in tensors):
-        note = "Its experts are not held in 4 bits: bitsandbytes quantises linear layers only."
+        note = N_("Its experts are not held in 4 bits: bitsandbytes quantises linear layers only.")
     full = not own and not load_in_4bit
     return Requirements(
         name=name,

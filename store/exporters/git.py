@@ -20,6 +20,7 @@ from dulwich.file import FileLocked
 from dulwich.objects import ObjectID
 from dulwich.refs import Ref
 
+from matrioska.i18n import N_
 from matrioska.state.errors import MatrioskaError, StoreError, UsageError
 from matrioska.store.exporters.base import Export, Exported
 from matrioska.store.exporters.folders import Folder
@@ -154,5 +155,6 @@ def _move(repository: Repository, branch: Ref, old: ObjectID | None, new: Object
 def _exported(target: Path, commits: int, *, updated: bool = True) -> Exported:
     told: tuple[str, ...] = ()
     if not updated:
-        told = (f"Your own work there is untouched. Take it in with: git -C {quote(str(target))} merge matrioska",)
+        untouched = N_("Your own work there is untouched. Take it in with: git -C {folder} merge matrioska")
+        told = (untouched.format(folder=quote(str(target))),)
     return Exported(target, told, {"commits": commits, "branch": "matrioska", "updated": updated})

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
-
-from langchain_core.messages import BaseMessage
+from typing import TYPE_CHECKING, Any
 
 from matrioska.state.journal import MAX_CONTENT, MAX_NAME, MAX_PARTY
 from matrioska.state.text import clean_json, clean_text
+
+if TYPE_CHECKING:
+    # Named only: see `matrioska.models.meter`.
+    from langchain_core.messages import BaseMessage
 
 _ROLES = {"human": "user", "ai": "assistant"}
 #: Largest whole number that every database's BIGINT holds.

@@ -17,6 +17,7 @@ from typing import Any, Literal, TypeVar
 from langgraph.store.base import BaseStore, GetOp, Item, PutOp
 from pydantic import BaseModel, ValidationError
 
+from matrioska.i18n import N_
 from matrioska.state.errors import NewerFormatError
 from matrioska.state.repository import REPOSITORY_FORMAT, Asset, DecisionRecord, Entry, ProjectRecord, Term
 from matrioska.store.repository.access import ROOT, batch, search_all
@@ -236,8 +237,10 @@ class _Sight:
 
     def warning(self) -> str:
         """Return what is to be said of records that are none of ours; '' for nothing."""
-        records = "1 record" if self._unreadable == 1 else f"{self._unreadable} records"
-        return f"{records} of the repository could not be read and stayed out." if self._unreadable else ""
+        if self._unreadable == 1:
+            return N_("1 record of the repository could not be read and stayed out.")
+        unreadable = N_("{number} records of the repository could not be read and stayed out.")
+        return unreadable.format(number=self._unreadable) if self._unreadable else ""
 
 
 def _writer(item: Item, record: BaseModel) -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from langgraph.store.base import BaseStore, GetOp, PutOp
 
+from matrioska.i18n import N_
 from matrioska.state.errors import ModelResponseError
 from matrioska.store.repository.access import ROOT, batch, search_all
 
@@ -86,8 +87,14 @@ class Vectors:
         return numpy.stack(rows), warning
 
     def _changed(self, old: Vector, new: Vector) -> str:
-        how = f"had {old.size} dimensions and have {new.size}" if old.size != new.size else "are others"
-        return f"{self._embedder.name} is another model than before: its vectors {how} now. All were made anew."
+        if old.size == new.size:
+            changed = N_("{embedder} is another model than before: its vectors are others now. All were made anew.")
+            return changed.format(embedder=self._embedder.name)
+        changed = N_(
+            "{embedder} is another model than before: its vectors had {before} dimensions and have {after} now. "
+            "All were made anew."
+        )
+        return changed.format(embedder=self._embedder.name, before=old.size, after=new.size)
 
     async def embed(self, texts: Sequence[str]) -> Vector:
         """Return fresh vectors of texts, one a row and of length 1.
@@ -174,7 +181,7 @@ class MeaningRanking:
     @staticmethod
     def name_of(embedder: Embedder) -> str:
         """Return the name of the ranking with an embedder."""
-        return f"by meaning ({embedder.name})"
+        return N_("by meaning ({embedder})").format(embedder=embedder.name)
 
     async def scores(self, query: str) -> list[float]:
         """Return the cosine of each text's vector with the query's, in their order.

@@ -7,6 +7,8 @@ import unicodedata
 from collections.abc import Sequence
 from functools import cache
 
+from matrioska.i18n import N_
+
 #: What stands inside a name: ``getHTTPUser2`` is get, HTTP, User, 2; ``APIs`` is one word.
 _PART = re.compile(r"[A-Z]{2,}s(?![a-z])|[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\W\d_A-Za-z]+")
 _NAME = re.compile(r"\w+")
@@ -55,7 +57,7 @@ class WordRanking:
         texts: what is ranked; at least one.
     """
 
-    name = "by words"
+    name = N_("by words")
 
     def __init__(self, texts: Sequence[str]) -> None:
         import bm25s

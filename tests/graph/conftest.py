@@ -8,10 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from langgraph.checkpoint.base import BaseCheckpointSaver
+from langgraph.checkpoint.memory import InMemorySaver
 
+from matrioska.graph.guard import GuardedGraph
+from matrioska.store.checkpointer import open_checkpointer
 from tests.support import MODES, SAVERS, Author, Driven, opened
 
 Start = Callable[..., Driven]
+Build = Callable[[BaseCheckpointSaver[str]], GuardedGraph]
 
 
 @pytest.fixture(params=MODES)
@@ -42,3 +47,17 @@ def start(world: tuple[str, str], tmp_path: Path) -> Iterator[Start]:
             return Driven(graph, mode, tmp_path, author.model, options=options)
 
         yield begin
+
+
+@pytest.fixture
+def graph(request: pytest.FixtureRequest, world: tuple[str, str], tmp_path: Path) -> Iterator[GuardedGraph]:
+    """Open the graph that the test file's ``BUILD`` builds on a checkpointer."""
+    build: Build = request.module.BUILD
+    if world[1] == "memory":
+        yield build(InMemorySaver())
+        return
+    saver = open_checkpointer(tmp_path / "runs.sqlite")
+    try:
+        yield build(saver)
+    finally:
+        saver.conn.close()

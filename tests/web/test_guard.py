@@ -77,6 +77,45 @@ def test_pages_and_interface_ask_for_a_token(door: Door, path: str, headers: dic
     assert TOKEN not in response.text + str(response.headers)
 
 
+COOKIE = {"cookie": f"matrioska-8000={cookie_value(TOKEN)}"}
+
+
+@pytest.mark.parametrize("path", ["/monitor", "/api/runs/x/archive", "/query"])
+@pytest.mark.parametrize(
+    ("site", "mode", "dest", "status"),
+    [
+        ("same-origin", "cors", "empty", 200),
+        ("none", "navigate", "document", 200),
+        # A link on a page of another port: the person opens it.
+        ("same-site", "navigate", "document", 200),
+        ("same-site", "no-cors", "image", 403),
+        ("same-site", "no-cors", "script", 403),
+        ("same-site", "navigate", "iframe", 403),
+        ("cross-site", "no-cors", "image", 403),
+        ("cross-site", "navigate", "embed", 403),
+    ],
+)
+def test_pages_of_other_ports_cannot_load_what_the_cookie_opens(
+    door: Door, path: str, site: str, mode: str, dest: str, status: int
+) -> None:
+    fetched = {"sec-fetch-site": site, "sec-fetch-mode": mode, "sec-fetch-dest": dest}
+    assert door().get(path, headers={**COOKIE, **fetched}).status_code == status
+
+
+def test_one_origin_of_several_that_is_foreign_is_enough(door: Door) -> None:
+    headers = [("authorization", f"Bearer {TOKEN}"), ("origin", ORIGIN), ("origin", "https://evil.example")]
+    assert door().get("/api/runs", headers=headers).status_code == 403
+    assert door().get("/api/runs", headers=headers[:2]).status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/monitor", "/api/runs"])
+def test_what_is_closed_is_kept_from_other_sites(door: Door, path: str) -> None:
+    headers = door().get(path, headers=COOKIE).headers
+    assert headers["cross-origin-resource-policy"] == "same-origin"
+    assert headers["x-content-type-options"] == "nosniff"
+    assert headers["referrer-policy"] == "no-referrer"
+
+
 @pytest.mark.parametrize("path", ["/query", "/v1/models", "/health", "/monitored", "/apis", "/"])
 def test_other_paths_ask_for_none_on_this_machine(door: Door, path: str) -> None:
     assert door().get(path).status_code == 200
@@ -152,8 +191,6 @@ def test_a_host_that_is_no_name_is_refused_even_where_any_name_will_do(door: Doo
 
 
 # -- websockets ----------------------------------------------------------------------------
-
-COOKIE = {"cookie": f"matrioska-8000={cookie_value(TOKEN)}"}
 
 
 @pytest.mark.parametrize("path", [SOCKET, "/", "/query"])

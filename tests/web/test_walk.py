@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import zipfile
@@ -9,16 +10,27 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.browser import PHONE, chromium
-from tests.web.whole import Whole, whole_service
+from tests.web.whole import ROOT, Whole, whole_service
 
 TASK = "Create a library management system with dashboard"
 WIDE = {"width": 1280, "height": 900}
-#: A folder that keeps the pictures of the walk. Read here, since tests see no such variables.
-PICTURES = os.environ.get("MATRIOSKA_PICTURES")
-_PATIENCE = 20_000
+#: Folders for the README's pictures, and for all of the walk's. Read here, since tests see no such variables.
+PICTURES, ALL_PICTURES = os.environ.get("MATRIOSKA_PICTURES"), os.environ.get("MATRIOSKA_KEEP_PICTURES")
+#: The README's pictures: what is seen on each, in which theme, on which screen, and what stands in its middle.
+SHOWN = {
+    "threads.png": ("threads-with-runs", "light", "wide", ""),
+    "plan.png": ("plan-mended", "light", "wide", "plan-field-name"),
+    "run.png": ("run", "dark", "wide", ""),
+    "module.png": ("module", "light", "wide", ""),
+    "timeline.png": ("timeline", "light", "wide", ""),
+    "phone.png": ("plan-broken", "light", "phone", "plan-complaints"),
+}
+_MOST_BYTES = 120_000
+_PATIENCE = 60_000
 
 
 class Walker:
@@ -27,6 +39,7 @@ class Walker:
     def __init__(self, page: Page, pictures: Path) -> None:
         self.page = page
         self.pictures = pictures
+        self.shown: set[str] = set()
         self.faults: list[str] = []
         page.set_default_timeout(_PATIENCE)
         expect.set_options(timeout=_PATIENCE)
@@ -43,11 +56,23 @@ class Walker:
                 self.page.emulate_media(color_scheme=theme)  # type: ignore[arg-type]
                 self.page.set_viewport_size(viewport)  # type: ignore[arg-type]
                 self.page.wait_for_timeout(250)
-                self.page.screenshot(path=self.pictures / f"{name}-{theme}-{size}.png", full_page=True)
+                self._take(name, theme, size)
                 if size == "phone":
                     self.assert_fits(name)
         self.page.emulate_media(color_scheme="light")
         self.page.set_viewport_size(WIDE)  # type: ignore[arg-type]
+
+    def _take(self, name: str, theme: str, size: str) -> None:
+        if ALL_PICTURES:
+            self.page.screenshot(path=Path(ALL_PICTURES) / f"{name}-{theme}-{size}.png", full_page=True)
+        for file, wanted in SHOWN.items():
+            if wanted[:3] == (name, theme, size):
+                self.page.evaluate("window.scrollTo(0, 0)")
+                if middle := wanted[3]:
+                    self.at(middle).first.evaluate("found => found.scrollIntoView({block: 'center'})")
+                taken = Image.open(io.BytesIO(self.page.screenshot(animations="disabled")))
+                taken.convert("RGB").quantize(96).save(self.pictures / file, optimize=True)
+                self.shown.add(file)
 
     def assert_fits(self, name: str) -> None:
         """Check that nothing has to be scrolled sideways."""
@@ -77,6 +102,7 @@ def walker(browser: Browser, whole: Whole, tmp_path: Path) -> Iterator[Walker]:
     yield walker
     context.close()
     assert walker.faults == []
+    assert walker.shown == set(SHOWN)
 
 
 def test_a_run_from_its_start_to_its_download(walker: Walker, whole: Whole, tmp_path: Path) -> None:
@@ -89,6 +115,7 @@ def test_a_run_from_its_start_to_its_download(walker: Walker, whole: Whole, tmp_
     walker.at("approve-button").click()
     expect(walker.at("run-state")).to_have_text("complete")
     walker.picture("run")
+    look_at_the_timeline(walker)
     open_a_module(walker, thread)
     forked = fork(walker, thread)
     page.goto(f"{whole.url}/monitor/run/{thread}")
@@ -127,7 +154,7 @@ def edit_the_plan(walker: Walker) -> None:
     added = walker.at("plan-module-my notes")
     added.get_by_test_id("plan-field-id").fill("notes")
     expect(complaints).to_contain_text("can be carried out")
-    added.get_by_test_id("plan-field-name").fill("Notes <b>bold</b>")
+    added.get_by_test_id("plan-field-name").fill("Staff notes")
     added.get_by_test_id("plan-field-description").fill("Write notes about the library for its staff.")
     added.get_by_test_id("plan-field-dependencies").click()
     page.get_by_role("option", name="domain-model").click()
@@ -137,12 +164,20 @@ def edit_the_plan(walker: Walker) -> None:
     walker.picture("plan-mended")
 
 
+def look_at_the_timeline(walker: Walker) -> None:
+    """See when each module worked."""
+    walker.at("tab-timeline").click()
+    expect(walker.at("timeline").locator("svg")).to_contain_text("Staff notes")
+    walker.picture("timeline")
+    walker.at("tab-modules").click()
+
+
 def open_a_module(walker: Walker, thread: str) -> None:
     """Open the module that was added, and come back."""
     page = walker.page
     walker.at("module-notes").click()
     page.wait_for_url(re.compile(r"/module/notes"))
-    expect(page.locator("h1")).to_contain_text("Notes <b>bold</b>")
+    expect(page.locator("h1")).to_contain_text("Staff notes")
     walker.picture("module")
     walker.at("back-to-run").click()
     page.wait_for_url(re.compile(f"/run/{thread}$"))
@@ -195,3 +230,16 @@ def download(walker: Walker, tmp_path: Path) -> None:
     names = zipfile.ZipFile(tmp_path / "got.zip").namelist()
     assert "README.md" in names
     assert any(name.startswith("notes/") for name in names)
+
+
+def test_the_readme_shows_the_pictures_that_the_walk_makes() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    named = dict(re.findall(r"!\[([^\]]*)\]\(docs/pictures/([^)]+)\)", readme))
+    named |= {alt: file for file, alt in re.findall(r'src="docs/pictures/([^"]+)" alt="([^"]*)"', readme)}
+    assert sorted(named.values()) == sorted(SHOWN)
+    for alt, file in named.items():
+        assert len(alt.split()) > 3, f"{file} is not told in words"
+        picture = ROOT / "docs" / "pictures" / file
+        assert picture.stat().st_size <= _MOST_BYTES, file
+        with Image.open(picture) as opened:
+            assert opened.mode == "P", file

@@ -15,7 +15,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 _ENTRANCE = re.compile(r"(http://\S+)/monitor\?token=(\S+)")
-_PATIENCE = 60
+_PATIENCE = 300
 
 
 @dataclass

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 from weakref import WeakKeyDictionary
 
 from nicegui import ui
 
-from matrioska.i18n import _
+from matrioska.i18n import _, figure, told
 from matrioska.web.monitor.draft import Draft, Drafts
 from matrioska.web.monitor.editor import PlanEditor
 from matrioska.web.monitor.page import attempt, facts, section, text
+from matrioska.web.monitor.words import state_word
 from matrioska.web.runs.desk import Desk
 from matrioska.web.runs.views import RunView
 
@@ -33,7 +35,7 @@ def approval_panel(desk: Desk, thread: str, view: RunView) -> None:
         return
     build = {"approval": _approval, "failures": _failures, "budget": _budget}.get(view.waiting)
     if build is not None:
-        build(_Answering(desk, thread), view.question)
+        build(_Answering(desk, thread, str(view.question.get("id", ""))), view.question)
 
 
 class _Answering:
@@ -43,9 +45,10 @@ class _Answering:
         buttons: what answers; still while an answer is on its way.
     """
 
-    def __init__(self, desk: Desk, thread: str) -> None:
+    def __init__(self, desk: Desk, thread: str, question: str) -> None:
         self.desk = desk
         self.thread = thread
+        self.question = question
         self.buttons: list[ui.button] = []
         self._done = False
 
@@ -72,7 +75,7 @@ class _Answering:
             decision["message"] = message
         if args is not None:
             decision["args"] = args
-        if await attempt(self.desk.answer(self.thread, {"decisions": [decision]})):
+        if await attempt(self.desk.answer(self.thread, {"decisions": [decision]}, self.question)):
             self.drafts().drop(self.thread)
             ui.notify(_("Answered. The run goes on."), type="positive")
             return
@@ -111,7 +114,7 @@ def _approving(answering: _Answering, editor: PlanEditor, testid: str) -> ui.but
 
 
 def _editor(answering: _Answering, draft: Draft) -> PlanEditor:
-    return PlanEditor(draft, answering.desk.check_plan)
+    return PlanEditor(draft, partial(answering.desk.check_plan, thread=answering.thread))
 
 
 async def _approve(answering: _Answering, editor: PlanEditor) -> None:
@@ -160,10 +163,10 @@ def _why(result: Any) -> str:
         return ""
     error, blocked = result.get("error"), result.get("blocked_by")
     if isinstance(error, dict):
-        return str(error.get("message", ""))
+        return told(str(error.get("message", "")))
     if isinstance(blocked, list) and blocked:
         return _("it waits for {modules}").format(modules=", ".join(map(str, blocked)))
-    return str(error or result.get("status", ""))
+    return told(str(error)) if error else state_word(str(result.get("status", "")))
 
 
 def _budget(answering: _Answering, question: dict[str, Any]) -> None:
@@ -172,7 +175,10 @@ def _budget(answering: _Answering, question: dict[str, Any]) -> None:
     with section(_("The budget is used up")):
         _say(question)
         spent = args.get("spent") or {}
-        facts([(name, f"{value:,.4g}") for name, value in spent.items() if isinstance(value, int | float)])
+        names = {"tokens": labels["budget_tokens"], "cost": labels["budget_cost"], "seconds": labels["timeout"]}
+        names["calls"] = _("Calls to models")
+        numbers = {name: value for name, value in spent.items() if isinstance(value, int | float)}
+        facts([(names.get(name, name), _amount(value)) for name, value in numbers.items()])
         fields = {}
         with ui.element("div").classes("fields"):
             for name in _LIMITS:
@@ -193,6 +199,12 @@ def _budget(answering: _Answering, question: dict[str, Any]) -> None:
             _refuse(answering, _("End here"), _("End the run with what there is?"))
 
 
+def _amount(number: float) -> str:
+    """Return what was spent: whole numbers as they are, others as exactly as a person compares them with a limit."""
+    whole = number == int(number)
+    return figure(number, 0 if whole else 4 if number < 1 else 1)
+
+
 # -- parts that questions share ------------------------------------------------------------
 
 
@@ -208,9 +220,9 @@ def _say(question: dict[str, Any]) -> None:
     """Say what is asked, and what was wrong with the last answer."""
     requests = question.get("action_requests")
     if isinstance(requests, list) and requests and isinstance(requests[0], dict):
-        text(str(requests[0].get("description", "")))
+        text(told(str(requests[0].get("description", ""))))
     for complaint in question.get("complaints") or []:
-        text(str(complaint), classes="warn")
+        text(told(str(complaint)), classes="warn")
 
 
 def _with_words(answering: _Answering, title: str, kind: str, hint: str) -> None:

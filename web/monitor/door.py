@@ -54,6 +54,6 @@ def open_door(
     """
     links = Links(previews.getsockname()[1])
     serve_previews(links)
-    monitor = build_monitor(desk, frames=links.origins(hosts))
+    monitor = build_monitor(desk, frames=links.framed_by)
     whole = Outer(service, monitor, hosts=hosts, token=token, monitor_token=monitor_token)
     return whole, build_preview(links, desk.file, hosts=hosts)

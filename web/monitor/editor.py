@@ -8,7 +8,7 @@ from typing import Any
 
 from nicegui import ui
 
-from matrioska.i18n import _, counted
+from matrioska.i18n import _, counted, figure, told
 from matrioska.state.architecture import MODALITIES, ModuleSpec
 from matrioska.web.monitor.draft import Card, Draft, sort_complaints, text_of
 from matrioska.web.monitor.page import attempt, text
@@ -94,7 +94,9 @@ class PlanEditor:
                 self._heads[card] = _Head(card, self, is_open=card is self._open)
         self._pager.set_visibility(len(found) > PAGE)
         last = self._first + len(shown)
-        self._where.text = _("{first}–{last} of {all}").format(first=self._first + 1, last=last, all=f"{len(found):,}")
+        self._where.text = _("{first}–{last} of {all}").format(
+            first=figure(self._first + 1), last=figure(last), all=figure(len(found))
+        )
         self._tell()
 
     def _add(self) -> None:
@@ -158,7 +160,7 @@ class PlanEditor:
                 text(counted("{n} complaint", "{n} complaints", len(self.complaints)), classes="warn")
                 with ui.element("ul").classes("list"):
                     for complaint in self.complaints[:_MOST_SHOWN]:
-                        text(complaint, "li")
+                        text(told(complaint), "li")
             elif self.is_checked:
                 text(_("This plan can be carried out."), classes="dim")
 
@@ -196,7 +198,7 @@ class _Head:
         self._beside.clear()
         with self._beside:
             for complaint in complaints[:_MOST_SHOWN]:
-                text(complaint, classes="warn")
+                text(told(complaint), classes="warn")
 
     def _turned(self) -> None:
         self._editor.opened(self.card, is_open=bool(self._fold.value))
@@ -236,7 +238,7 @@ class ModuleForm:
             self._names("shared_state_writes", _("Writes the keys"), draft.keys(), new=True)
             self._one_of("worker", _("Worker"), sorted(workers()))
             self._one_of("modality", _("Kind of work"), list(MODALITIES))
-            self._line("model", _("Model (provider:model, empty for the run's)"))
+            self._line("model", _("Model, if not the run's")).props("placeholder=provider:model")
         self._lines("outputs", _("Hands over, one a line"))
         if remove is not None:
             with ui.element("div"):
@@ -251,11 +253,11 @@ class ModuleForm:
         self._draft.rename(self._card, new)
         self._changed(self._card)
 
-    def _line(self, field: str, label: str, take: Callable[[str], None] | None = None) -> None:
+    def _line(self, field: str, label: str, take: Callable[[str], None] | None = None) -> ui.element:
         taken = take or (lambda value: self._set(field, value or None if field == "model" else value))
         value = text_of(self._card.spec.get(field))
         shown = ui.input(label, value=value, on_change=lambda event: taken((event.value or "").strip()))
-        self._mark(shown, field)
+        return self._mark(shown, field)
 
     def _long(self, field: str, label: str) -> None:
         value = text_of(self._card.spec.get(field))

@@ -7,7 +7,7 @@ from functools import partial
 
 from nicegui import ui
 
-from matrioska.i18n import _, counted
+from matrioska.i18n import _, counted, figure
 from matrioska.state.journal import Message
 from matrioska.web.monitor.page import block, brought, facts, section, text, unfolding
 from matrioska.web.monitor.words import lasting, moment, state_word, tokens
@@ -108,7 +108,7 @@ class JournalPanel:
 def _line(message: Message, below: int) -> str:
     said = " ".join(message.content[: _LONGEST_LINE * 2].split())
     said = said if len(said) <= _LONGEST_LINE else said[: _LONGEST_LINE - 1] + "…"
-    answers = f" ({below:,})" if below else ""
+    answers = f" ({figure(below)})" if below else ""
     return f"{message.source} → {message.destination}, {message.type}{answers}: {said}"
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from nicegui import ui
 
-from matrioska.i18n import _, counted
+from matrioska.i18n import _, counted, told
 from matrioska.web.monitor.deliverable import show_files
 from matrioska.web.monitor.live import Live
 from matrioska.web.monitor.modules import WORKING
@@ -48,7 +48,7 @@ class _ModulePage:
         self._said = ""
         self._working = False
         with ui.element("section").classes("part stack"):
-            with ui.element("div").classes("tools"):
+            with ui.element("div").classes("tools").props("role=status"):
                 self._state = Badge(detail.view.state)
                 self._state.props["data-testid"] = "module-state"
             text(detail.view.name or self._id, "h1")
@@ -92,9 +92,9 @@ class _ModulePage:
         with self._body:
             if detail.view.error:
                 with section(_("Why it failed")):
-                    block(detail.view.error)
+                    block(told(detail.view.error))
             with section(_("What checks found")):
-                show_list(detail.findings, _("Nothing was found lacking."))
+                show_list([told(found) for found in detail.findings], _("Nothing was found lacking."))
             with section(_("What it was told")):
                 show_package(detail.package)
             with section(_("Calls to models")):
@@ -127,8 +127,8 @@ def show_package(package: Mapping[str, Any]) -> None:
     for record in records:
         used = sum(int(number) for number in record["included"].values())
         limit = int(record.get("budget") or 0)
-        told = _("{used} of {limit} tokens").format(used=tokens(used), limit=tokens(limit)) if limit else ""
-        text(told, classes="dim")
+        size = _("{used} of {limit} tokens").format(used=tokens(used), limit=tokens(limit)) if limit else ""
+        text(size, classes="dim")
         columns = [
             {"name": "name", "label": _("Piece"), "field": "name", "classes": "wide"},
             {"name": "what", "label": _("What became of it"), "field": "what", "classes": "wide"},
@@ -157,20 +157,21 @@ def _show_attempts(attempts: list[Attempt]) -> None:
         text(counted("{n} earlier call", "{n} earlier calls", len(attempts) - _MOST_CALLS), classes="dim")
     first = max(0, len(attempts) - _MOST_CALLS)
     for number, attempt in enumerate(attempts[first:], first + 1):
-        parts = [attempt.stage, attempt.model, tokens(attempt.tokens), lasting(attempt.seconds)]
+        used = _("{n} tokens").format(n=tokens(attempt.tokens)) if attempt.tokens else ""
+        parts = [attempt.stage, attempt.model, used, lasting(attempt.seconds)]
         title = f"{number}. " + " · ".join(part for part in parts if part)
         unfolding(title, partial(_show_attempt, attempt), testid="attempt")
 
 
 def _show_attempt(attempt: Attempt) -> None:
     if attempt.error:
-        text(attempt.error)
+        text(told(attempt.error))
     if attempt.complaints:
         text(_("What the checks complained of"), "h3", "key")
-        show_list(attempt.complaints, "")
+        show_list([told(complaint) for complaint in attempt.complaints], "")
     text(_("Answer"), "h3", "key")
     block(attempt.answer, _("Answer"))
     for message in attempt.prompt:
         said = message.get("content")
-        told = said if isinstance(said, str) else json.dumps(said, indent=2, ensure_ascii=False)
-        unfolding(_("Prompt: {role}").format(role=message.get("role", "")), partial(block, told))
+        written = said if isinstance(said, str) else json.dumps(said, indent=2, ensure_ascii=False)
+        unfolding(_("Prompt: {role}").format(role=message.get("role", "")), partial(block, written))

@@ -8,7 +8,7 @@ from typing import Any
 from nicegui import ui
 from nicegui.elements.mixins.text_element import TextElement
 
-from matrioska.i18n import _
+from matrioska.i18n import _, told
 from matrioska.web.monitor.diagram import MOST_DRAWN, diagram_of, module_at, states_of
 from matrioska.web.monitor.page import PREFIX, block, text
 from matrioska.web.monitor.sheet import Row, Sheet
@@ -104,7 +104,9 @@ class Talk:
         self._shown: dict[str, TextElement] = {}
         with ui.element("section").classes("part talk") as self._place:
             text(_("At work"), "h2")
-            self._lines = ui.element("div").classes("talk")
+            with ui.element("div").classes("voices"):
+                self._silence = text(_("Nobody is writing right now."), classes="dim")
+                self._lines = ui.element("div").classes("talk")
         self._place.set_visibility(False)
 
     def hear(self, event: Event) -> None:
@@ -119,7 +121,8 @@ class Talk:
         working = {module.id: module for module in view.modules if module.state in WORKING}
         self._said = {module: said for module, said in self._said.items() if module in working}
         heard = {module: said for module, said in list(self._said.items())[:_MOST_HEARD] if said}
-        self._place.set_visibility(bool(heard))
+        self._place.set_visibility(view.status == "working" and view.line.here)
+        self._silence.set_visibility(not heard)
         if list(heard) != list(self._shown):
             self._lines.clear()
             self._shown = {}
@@ -159,7 +162,7 @@ def _columns() -> list[dict[str, Any]]:
 
 
 def _row(thread: str, module: ModuleView) -> Row:
-    notes = [module.error, _("critical path") if module.critical else ""]
+    notes = [told(module.error), _("critical path") if module.critical else ""]
     return {
         "id": module.id,
         "href": f"{PREFIX}/run/{thread}/module/{module.id}",

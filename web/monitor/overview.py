@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from nicegui import ui
 
-from matrioska.i18n import _
+from matrioska.i18n import _, told
 from matrioska.state.figures import duration
 from matrioska.web.monitor.page import Badge, attempt, block, text, unfolding
 from matrioska.web.monitor.words import dollars, step_word, tokens
@@ -27,11 +27,13 @@ class Overview:
         self._desk = desk
         self._thread = view.line.thread
         with ui.element("section").classes("part stack asks"):
-            with ui.element("div").classes("tools"):
+            with ui.element("div").classes("tools").props("role=status"):
                 self._state = Badge(view.status, of_run=True)
                 self._state.props["data-testid"] = "run-state"
                 self._step = text("", "span", "dim")
             self._title = text("", "h1")
+            self._error = text("", classes="warn")
+            self._error.props["data-testid"] = "run-error"
             with ui.element("div").classes("tools"):
                 self._figures = text("", "span")
                 self._figures.props["data-testid"] = "run-figures"
@@ -41,24 +43,26 @@ class Overview:
                     "timeout": Meter(_("Time")),
                 }
             with ui.element("div").classes("tools"):
-                self._stop = ui.button(_("Stop"), on_click=self._stopped).props("outline dense data-testid=stop-button")
+                self._stop = ui.button(_("Stop"), on_click=self._stopped).props("outline data-testid=stop-button")
                 self._on = ui.button(_("Go on"), on_click=self._resumed)
-                self._on.props("unelevated dense data-testid=resume-button")
+                self._on.props("unelevated data-testid=resume-button")
                 self._elsewhere = text(_("Another process drives it: stop it there."), "span", "dim")
-            unfolding(_("The task"), lambda: block(view.task))
+            unfolding(_("The task"), lambda: block(view.task).classes("prose"))
 
     def show(self, view: RunView) -> None:
         """Show the run as it is now."""
         self._state.show(view.status)
         self._step.text = step_word(view.step) if view.status in ("working", "unfinished") else ""
         self._title.text = view.line.title or view.line.thread
+        self._error.text = _why(view)
+        self._error.set_visibility(bool(self._error.text))
         self._figures.text = _figures(view)
         working = view.status == "working"
         self._stop.set_visibility(working and view.line.here)
         self._elsewhere.set_visibility(working and not view.line.here)
         self._on.set_visibility(view.status not in _OVER and not view.waiting)
-        for name, (spent, told) in _spent(view).items():
-            self._meters[name].show(spent, view.budget.get(name), told)
+        for name, (spent, words) in _spent(view).items():
+            self._meters[name].show(spent, view.budget.get(name), words)
 
     async def _stopped(self) -> None:
         self._stop.disable()
@@ -86,11 +90,11 @@ class Meter:
             self._bar.props["aria-label"] = name
         self._place.set_visibility(False)
 
-    def show(self, spent: float, limit: float | None, told: str) -> None:
-        """Show what was spent of a limit; ``told`` is that in words."""
+    def show(self, spent: float, limit: float | None, words: str) -> None:
+        """Show what was spent of a limit; ``words`` is that as it is said."""
         self._place.set_visibility(bool(limit))
         if limit:
-            self._told.text = f"{self._name}: {told}"
+            self._told.text = f"{self._name}: {words}"
             if self._bar.props.get("value") != (share := min(1.0, round(spent / limit, 3))):
                 self._bar.props["max"], self._bar.props["value"] = 1, share
 
@@ -104,6 +108,14 @@ def _spent(view: RunView) -> dict[str, tuple[float, str]]:
         "budget_cost": (cost, of.format(spent=dollars(cost) or "$0", limit=dollars(budget.get("budget_cost") or 0.0))),
         "timeout": (seconds, of.format(spent=duration(seconds), limit=duration(budget.get("timeout") or 0.0))),
     }
+
+
+def _why(view: RunView) -> str:
+    """Return what ended the run, and what to do; '' for nothing, and while it works on."""
+    if view.error is None or view.status == "working":
+        return ""
+    parts = (told(str(view.error.get(part) or "")) for part in ("message", "next_step"))
+    return " ".join(part for part in parts if part)
 
 
 def _figures(view: RunView) -> str:

@@ -15,8 +15,9 @@ from typing import Any, TypeVar
 from nicegui import app, ui
 from nicegui.elements.mixins.text_element import TextElement
 
-from matrioska.i18n import _
+from matrioska.i18n import _, told
 from matrioska.web.errors import error_body
+from matrioska.web.monitor.language import language_switch
 from matrioska.web.monitor.words import run_word, state_word
 
 #: Below this path the monitor is mounted.
@@ -34,6 +35,8 @@ T = TypeVar("T")
 def share_assets() -> None:
     """Serve our style sheet and script, and have every page load them. Called once, before the first page."""
     app.add_static_files(_ASSETS, _STATIC)
+    # Quasar's bar for requests under way has no name for a screen reader, and tells nobody anything.
+    app.config.quasar_config["loadingBar"]["skipHijack"] = True
     style, script = (f"{PREFIX}{_ASSETS}/{name}?{_digest(name)}" for name in ("monitor.css", "monitor.js"))
     ui.add_head_html(f'<link rel="stylesheet" href="{style}"><script src="{script}"></script>', shared=True)
 
@@ -52,10 +55,12 @@ def framed(title: str, heading: str = "") -> Iterator[ui.element]:
     """
     ui.page_title(f"{title} · Matrioska")
     with ui.header(fixed=False).classes("bar"):
-        ui.link("Matrioska", "/").classes("brand").props(f'aria-label="{_("All threads")}"')
-        with ui.element("nav").classes("row-tight").props(f'aria-label="{_("Main")}"'):
+        ui.link("Matrioska", "/").classes("brand").props["aria-label"] = _("All threads")
+        with ui.element("nav").classes("row-tight") as links:
+            links.props["aria-label"] = _("Main")
             ui.link(_("Threads"), "/")
             ui.link(_("Fitness"), "/fitness")
+            language_switch()
             _theme_switch()
     # The page around it is Quasar's, and a main part already.
     with ui.element("div").classes("page") as main:
@@ -108,7 +113,7 @@ def block(said: str, label: str = "") -> TextElement:
 @contextmanager
 def section(title: str) -> Iterator[ui.element]:
     """Build a titled part of a page."""
-    with ui.element("section").classes("part") as part:
+    with ui.element("section").classes("part titled") as part:
         text(title, "h2")
         yield part
 
@@ -146,10 +151,13 @@ def facts(rows: list[tuple[str, str]]) -> None:
 
 def complain(error: Exception) -> None:
     """Tell the person of a fault: what happened, and what to do."""
-    told = error_body(error).error
-    ui.notify(
-        f"{told.message} {told.next_step}".strip(), type="negative", multi_line=True, timeout=8000, close_button=True
-    )
+    ui.notify(fault_text(error), type="negative", multi_line=True, timeout=8000, close_button=True)
+
+
+def fault_text(error: Exception) -> str:
+    """Return what happened and what to do, in the reader's language."""
+    body = error_body(error).error
+    return f"{told(body.message)} {told(body.next_step)}".strip()
 
 
 async def brought(action: Awaitable[T]) -> T | None:
@@ -173,9 +181,8 @@ async def attempt(action: Awaitable[Any]) -> bool:
 
 def show_fault(error: Exception) -> None:
     """Show why there is nothing to see here, as the page's whole content."""
-    told = error_body(error).error
     text(_("This cannot be shown"), "h1")
-    text(f"{told.message} {told.next_step}".strip())
+    text(fault_text(error))
     ui.link(_("All threads"), "/")
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from nicegui import ui
 
-from matrioska.i18n import _
+from matrioska.i18n import _, figure
 from matrioska.store.fitness import FitnessRow
 from matrioska.web.monitor.journal import JournalPanel
 from matrioska.web.monitor.live import Live
@@ -70,9 +70,9 @@ def _fitness_cells(row: FitnessRow) -> dict[str, str]:
     return {
         "node": row.node,
         "kind": row.kind or _("all"),
-        "mean": f"{row.mean:.0%}",
-        "range": f"{row.low:.0%} – {row.high:.0%}",
-        "observations": f"{row.observations:,}",
+        "mean": f"{figure(100 * row.mean)}%",
+        "range": f"{figure(100 * row.low)}% – {figure(100 * row.high)}%",
+        "observations": figure(row.observations),
         "seconds": lasting(row.seconds or 0.0),
     }
 
@@ -88,14 +88,15 @@ class _QuestionPage:
         with ui.element("section").classes("part stack asks"):
             with ui.element("div").classes("tools"):
                 self._state = Badge(view.line.status, of_run=True)
+                self._state.props["role"] = "status"
                 text(graph_word(view.line.graph), "span", "dim")
                 self._figures = text("", "span")
             text(view.line.title or self._thread, "h1")
-            unfolding(_("The question"), lambda: block(view.question))
+            unfolding(_("The question"), lambda: block(view.question).classes("prose"))
             self._on = ui.button(_("Go on"), on_click=self._resumed)
-            self._on.props("unelevated dense data-testid=resume-button").classes("fit")
+            self._on.props("unelevated data-testid=resume-button")
         with section(_("Answer")):
-            self._answer = block("", _("Answer"))
+            self._answer = block("", _("Answer")).classes("prose")
             self._missing = ui.element("div")
         with section(_("Minds") if view.line.graph == "cascade" else _("Who answered")) as self._minds_part:
             self._minds = ui.element("div").classes("stack")
@@ -164,7 +165,8 @@ class MindPart:
     def __init__(self, mind: MindView) -> None:
         self._said = ""
         self._view = mind
-        with ui.element("div").classes("mind stack").props(f"data-testid=mind-{mind.id}"):
+        with ui.element("div").classes("mind stack") as part:
+            part.props["data-testid"] = f"mind-{mind.id}"
             with ui.element("div").classes("tools"):
                 text(mind.name or mind.id, "strong")
                 self._state = Badge(mind.state)
@@ -189,4 +191,4 @@ class MindPart:
 
     def _open(self) -> None:
         facts([(_("Asked"), self._view.question)])
-        block(self._view.reply or _("It has no answer."), _("Its reply"))
+        block(self._view.reply or _("It has no answer."), _("Its reply")).classes("prose")

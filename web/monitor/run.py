@@ -83,7 +83,7 @@ class RunPage:
         self._view = view
         self._asked = ""
         self._head = Overview(desk, view)
-        self._attention = ui.element("div").classes("stack").props('aria-live="polite"')
+        self._attention = ui.element("div").classes("stack")
         self._panels: dict[str, Panel] = {}
         self._open = "modules"
         self._tabs()

@@ -7,7 +7,7 @@ from typing import Any
 
 from nicegui import ui
 
-from matrioska.i18n import _
+from matrioska.i18n import _, figure
 from matrioska.web.monitor.page import text
 
 #: Rows of one page, and fewest rows that are worth a filter.
@@ -78,7 +78,7 @@ class Sheet:
         self._tools.set_visibility(len(self._rows) >= _MANY)
         self._pager.set_visibility(last > 0)
         self._where.text = _("{first}–{last} of {all}").format(
-            first=f"{begin + 1:,}", last=f"{begin + len(shown):,}", all=f"{len(self._found):,}"
+            first=figure(begin + 1), last=figure(begin + len(shown)), all=figure(len(self._found))
         )
         self._back.set_enabled(self._page > 0)
         self._on.set_enabled(self._page < last)

@@ -7,8 +7,9 @@ from typing import Any
 from nicegui import ui
 
 from matrioska.i18n import _
-from matrioska.web.monitor.page import PREFIX, brought, complain, framed, text
+from matrioska.web.monitor.page import PREFIX, complain, framed
 from matrioska.web.monitor.sheet import Row, Sheet
+from matrioska.web.monitor.start import StartForm
 from matrioska.web.monitor.words import dollars, graph_word, moment, run_word, tokens
 from matrioska.web.runs.desk import Desk
 from matrioska.web.runs.views import RunLine
@@ -40,7 +41,7 @@ class _Threads:
         self._lines: dict[str, RunLine] = {}
         self._whole = False
         self._faulty = False
-        self._start_form()
+        StartForm(desk)
         with ui.element("section").classes("part asks"):
             self._sheet = Sheet(
                 _columns(),
@@ -68,28 +69,6 @@ class _Threads:
         self._lines = {**lines, **{thread: line for thread, line in self._lines.items() if thread not in lines}}
         self._sheet.show([_row(line) for line in self._lines.values()])
 
-    def _start_form(self) -> None:
-        with ui.element("section").classes("part stack").props(f'aria-label="{_("Start a run")}"'):
-            text(_("Start a run"), "h2")
-            task = ui.textarea(label=_("What is wanted")).props("outlined autogrow data-testid=start-task")
-            with ui.element("div").classes("tools"):
-                approval = ui.select(
-                    {"ask": _("Show me the plan first"), "auto": _("Never ask")}, value="ask", label=_("Approval")
-                ).props("outlined dense data-testid=start-approval")
-                model = ui.input(label=_("Model (as in the settings)"), placeholder="provider:model")
-                model.props("outlined dense data-testid=start-model")
-                button = ui.button(_("Start")).props("unelevated data-testid=start-button")
-
-        async def start() -> None:
-            button.disable()
-            chosen = (model.value or "").strip() or None
-            thread = await brought(self._desk.start(task.value or "", approval=approval.value, model=chosen))
-            button.enable()
-            if thread is not None:
-                ui.navigate.to(f"/run/{thread}")
-
-        button.on_click(start)
-
 
 def _columns() -> list[dict[str, Any]]:
     wide = {"classes": "only-wide", "headerClasses": "only-wide"}
@@ -115,7 +94,7 @@ def _row(line: RunLine) -> Row:
         "word": run_word(line.status),
         "kind": graph_word(line.graph),
         "done": f"{line.done}/{line.modules}" if line.modules else "",
-        "tokens": tokens(line.tokens),
+        "tokens": tokens(line.tokens) if line.tokens else "",
         "cost": dollars(line.cost),
         "updated": moment(line.updated),
     }

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from matrioska.i18n import _
+from matrioska.state.figures import duration
 from matrioska.web.runs.views import ModuleView
 
 #: Pixels of one module's bar, of the axis and of the margins.
@@ -87,7 +88,7 @@ def _bar(module: ModuleView, now: float) -> dict[str, Any]:
 
 def _mark(seconds: float) -> dict[str, Any]:
     """Return the line at which the run would have ended had nothing ever waited."""
-    told = {"position": "start", "formatter": _("critical path") + f" {seconds:.1f} s"}
+    told = {"position": "start", "formatter": _("critical path: {time}").format(time=duration(seconds))}
     return {
         "symbol": "none",
         "silent": True,

@@ -6,7 +6,7 @@ from typing import Any
 
 from nicegui import ui
 
-from matrioska.i18n import _
+from matrioska.i18n import _, told
 from matrioska.web.monitor.draft import Card, Draft, text_of
 from matrioska.web.monitor.editor import ModuleForm
 from matrioska.web.monitor.page import attempt, facts, section, text
@@ -161,11 +161,11 @@ class _Redo:
         self._button.enable()
 
     async def _send(self, card: Card, changes: dict[str, Any]) -> None:
-        complaints = await self._desk.check_plan(self._draft.plan)
+        complaints = await self._desk.check_plan(self._draft.plan, self._thread)
         self._complaints.clear()
         with self._complaints:
             for complaint in complaints[:20]:
-                text(complaint, classes="warn")
+                text(told(complaint), classes="warn")
         if not complaints:
             await self._desk.redo(self._thread, card.id, changes or None)
             ui.notify(_("The module is done again."), type="positive")

@@ -7,7 +7,7 @@ import time
 
 from nicegui import ui
 
-from matrioska.i18n import _
+from matrioska.i18n import _, told
 from matrioska.state.figures import duration
 from matrioska.web.monitor.page import block, section, text
 from matrioska.web.monitor.timeline import began, height_of, timeline_of
@@ -74,7 +74,7 @@ class WhiteboardPanel:
             self._findings = list(view.findings)
             self._found.clear()
             with self._found:
-                show_list(view.findings, _("Nothing was found lacking."))
+                show_list([told(found) for found in view.findings], _("Nothing was found lacking."))
 
     def hear(self, event: Event) -> None:
         """See `Panel`."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from matrioska.i18n import _
+from matrioska.i18n import _, figure
 from matrioska.state.figures import duration
 
 
@@ -71,13 +71,13 @@ def moment(seconds: float) -> str:
 def tokens(number: int) -> str:
     """Return a number of tokens, short: ``812``, ``12.4 k``, ``3.1 M``."""
     if number < 10_000:
-        return f"{number:,}"
-    return f"{number / 1_000:.1f} k" if number < 1_000_000 else f"{number / 1_000_000:.1f} M"
+        return figure(number)
+    return f"{figure(number / 1_000, 1)} k" if number < 1_000_000 else f"{figure(number / 1_000_000, 1)} M"
 
 
 def dollars(cost: float) -> str:
     """Return a price; '' for none."""
-    return f"${cost:.4f}" if 0 < cost < 0.1 else f"${cost:.2f}" if cost else ""
+    return f"${figure(cost, 4 if cost < 0.1 else 2)}" if cost else ""
 
 
 def lasting(seconds: float) -> str:

@@ -42,12 +42,14 @@ class Links:
         name = _OTHER.get(seen_as, seen_as)
         return f"http://[{name}]:{self.port}" if ":" in name else f"http://{name}:{self.port}"
 
-    def origins(self, hosts: frozenset[str] | None) -> list[str]:
-        """Return every origin of previews, as a policy names them, for a service that answers for these hosts."""
-        # A policy cannot write an address of version 6, and a wildcard host has no name of its own.
-        if hosts is None or any(":" in name and name not in _OTHER for name in hosts):
-            return [f"http://*:{self.port}"]
-        return [f"http://{name}:{self.port}" for name in sorted(hosts) if ":" not in name]
+    def framed_by(self, seen_as: str) -> str:
+        """Return what the policy of a page that was reached under the name ``seen_as`` lets it frame.
+
+        No more than its own previews: a frame may go wherever that policy lets it, with words in the address.
+        """
+        name = _OTHER.get(seen_as, seen_as)
+        # A policy cannot write an address of version 6.
+        return f"http://{'*' if ':' in name else name}:{self.port}"
 
     def folder(self, thread: str) -> str:
         """Return the path below which a thread's deliverable stands."""

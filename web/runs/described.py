@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from pydantic import BaseModel
@@ -38,7 +39,14 @@ _SAYS = {
     422: "What was sent has not this form, or cannot be done.",
     429: "Too many runs are under way.",
     500: "What is saved cannot be read or written, or a fault in the service.",
-    503: "The service ends.",
+    502: "A model that the run names cannot be used.",
+    503: "The service ends, or a model's server is down.",
+}
+#: Headers that go with an answer, by its status.
+_HEADERS = {
+    201: {"Location": "Where the run is."},
+    401: {"WWW-Authenticate": "`Bearer`."},
+    429: {"Retry-After": "Seconds until it is worth another try."},
 }
 _ALWAYS = (401, 403, 421, 500)
 _BODY = (400, 408, 413, 415, 422)
@@ -53,6 +61,10 @@ _DECISION = (
     '`{"decisions": [{"type": "approve" | "edit" | "respond" | "reject", …}]}`, `[{"type": "accept" | "edit" | '
     '"response" | "ignore", "args": …}]`, `true`, `false`, a text, or `"[ACCEPTED]"` and `"[EDIT_PLAN] …"`. An edit '
     'carries the whole plan. Where a budget is used up: a number, or `{"budget_tokens": …}`.'
+)
+_QUESTION = (
+    "Id of the question that was read, as the run gave it; 409 where it asks another one by now. Without it, whatever "
+    "the run asks is answered."
 )
 _THREAD = {
     "name": "thread",
@@ -88,7 +100,9 @@ def run_paths() -> dict[str, Any]:
             )
         },
         f"{run}/events": {"get": _events()},
-        f"{run}/answer": {"post": _act("Answer what the run waits for.", {"description": _DECISION})},
+        f"{run}/answer": {
+            "post": _act("Answer what the run waits for.", {"description": _DECISION}, [_query("question", _QUESTION)])
+        },
         f"{run}/resume": {"post": _act("Go on with what was cut off or stopped, or retry what failed.")},
         f"{run}/stop": {"post": _act("Stop the run at its next step; `resume` goes on.")},
         f"{run}/fork": {
@@ -124,7 +138,11 @@ def run_paths() -> dict[str, Any]:
         },
         "/api/plan/check": {
             "post": _operation(
-                "What is wrong with a plan.", Complaints, _BODY, body={"type": "object", "additionalProperties": True}
+                "What is wrong with a plan.",
+                Complaints,
+                (*_BODY, 404),
+                [_query("thread", "The run whose assets it may name; without one, any asset is taken to be there.")],
+                body={"type": "object", "additionalProperties": True},
             )
         },
     }
@@ -141,7 +159,7 @@ def _operation(
 ) -> dict[str, Any]:
     told: dict[str, Any] = {
         "summary": summary,
-        "responses": {str(status): {"description": summary, "content": _json(_ref(model))}} | _errors(errors),
+        "responses": {str(status): _response(status, summary, model)} | _errors(errors),
     }
     if parameters:
         told["parameters"] = parameters
@@ -150,9 +168,9 @@ def _operation(
     return told
 
 
-def _act(summary: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
-    errors = (404, 409, 429, 503, *(_BODY if body is not None else (422,)))
-    return _operation(summary, ThreadName, errors, [_THREAD], body=body, status=202)
+def _act(summary: str, body: dict[str, Any] | None = None, parameters: Sequence[dict[str, Any]] = ()) -> dict[str, Any]:
+    errors = (404, 409, 429, 502, 503, *(_BODY if body is not None else (422,)))
+    return _operation(summary, ThreadName, errors, [_THREAD, *parameters], body=body, status=202)
 
 
 def _events() -> dict[str, Any]:
@@ -183,7 +201,15 @@ def _file(summary: str, parameter: dict[str, Any] | None) -> dict[str, Any]:
 
 def _errors(statuses: tuple[int, ...]) -> dict[str, Any]:
     wanted = sorted({*statuses, *_ALWAYS})
-    return {str(status): {"description": _SAYS[status], "content": _json(_ref(ErrorBody))} for status in wanted}
+    return {str(status): _response(status, _SAYS[status], ErrorBody) for status in wanted}
+
+
+def _response(status: int, says: str, model: type[BaseModel]) -> dict[str, Any]:
+    told = {"description": says, "content": _json(_ref(model))}
+    headers = {
+        name: {"schema": {"type": "string"}, "description": what} for name, what in _HEADERS.get(status, {}).items()
+    }
+    return told | ({"headers": headers} if headers else {})
 
 
 def _query(name: str, says: str, schema: dict[str, Any] | None = None) -> dict[str, Any]:

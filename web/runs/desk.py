@@ -18,7 +18,7 @@ from matrioska.state.approval import read_decision
 from matrioska.state.budget import Budget, Spent, read_raise
 from matrioska.state.context import RunContext
 from matrioska.state.ensemble import Topology
-from matrioska.state.errors import ModelError, ThreadBusyError, UsageError
+from matrioska.state.errors import ModelError, PlanError, ThreadBusyError, UsageError
 from matrioska.store.journal import Journal, open_journal
 from matrioska.threads import config_of, new_thread_id
 from matrioska.web.errors import RequestError
@@ -61,6 +61,8 @@ class Desk(Looking):
         approval: Literal["ask", "auto"] = "ask",
         model: str | None = None,
         assets: Sequence[str | Path] = (),
+        budget: Budget | None = None,
+        wishes: RunContext | None = None,
     ) -> str:
         """Start a run, and return its id once it is at work.
 
@@ -69,7 +71,9 @@ class Desk(Looking):
             thread: the run's id; None for one made from the task.
             approval: ``ask`` waits for a person at the plan and at failures, ``auto`` never does.
             model: ``provider:model``, or a member's name; None for that of the desk.
-            assets: files, and folders of files, that become the project's.
+            assets: files, and folders of files, that become the project's. They are read before this comes back.
+            budget: the limits at which it pauses and asks; None for those of the desk.
+            wishes: what else it chooses; fields that are not set are the desk's.
 
         Raises:
             TaskError: the task is empty, binary or too long.
@@ -78,6 +82,8 @@ class Desk(Looking):
         """
         text = check_task(task)
         update: dict[str, Any] = {"approval": approval} | ({"model": model} if model else {})
+        update |= budget.model_dump(exclude_none=True) if budget is not None else {}
+        update |= {name: getattr(wishes, name) for name in wishes.model_fields_set} if wishes is not None else {}
         runs = self._with(self._runs.context.model_copy(update=update))
         await self._check_models(runs)
         name = thread or new_thread_id(text)
@@ -88,32 +94,36 @@ class Desk(Looking):
         await self.drives.drive(name, partial(runs.start, text, thread_id=name, assets=assets))
         return name
 
-    async def answer(self, thread: str, decision: Any) -> None:
+    async def answer(self, thread: str, decision: Any, question: str | None = None) -> None:
         """Answer what a run waits for, and let it go on.
 
         Args:
             thread: the run.
             decision: in any dialect of `read_decision`, or of `read_raise` where a budget is used up.
+            question: id of the question that was read; None to answer whatever it asks now.
 
         Raises:
             ThreadNotFoundError: there is no such run.
-            RequestError: it waits for nothing.
+            RequestError: it waits for nothing, or asks something else by now.
             UsageError: the decision was not understood.
             PlanError: an edited plan is faulty; the question stays.
             ThreadBusyError: it is at work.
         """
-        saved = await self._idle(thread)
-        if not saved.report.waiting:
-            raise RequestError(
-                409, "not_waiting", f"The run {thread!r} waits for no answer.", next_step="Look at it again."
-            )
-        question = saved.report.waiting[0]
+        asked = _asked(await self._idle(thread), question)
         given = decision
-        if waiting_for(question) == "budget":
-            _check_raise(question, decision)
+        if waiting_for(asked) == "budget":
+            _check_raise(asked, decision)
         else:
             given = read_decision(decision)
-        await self.drives.drive(thread, partial(self._going_on.resume, thread, given))
+            if given.type == "edit" and (complaints := await self.check_plan(given.plan or {}, thread)):
+                raise PlanError(complaints)
+
+        async def work(**driving: Any) -> None:
+            # From here on nobody else answers in this process. Somebody may have, a moment ago.
+            _asked(await self._saves.run(thread), str(asked["id"]))
+            await self._going_on.resume(thread, given, **driving)
+
+        await self.drives.drive(thread, work)
 
     async def resume(self, thread: str) -> None:
         """Go on with a run or question that was cut off or stopped, or retry what failed.
@@ -221,6 +231,27 @@ class Desk(Looking):
         if (await self.line(thread)).status == "working":
             raise ThreadBusyError(thread)
         return saved
+
+
+def _asked(saved: SavedRun, question: str | None) -> dict[str, Any]:
+    """Return what a run asks.
+
+    Raises:
+        RequestError: it asks nothing, or not the question of that id.
+    """
+    thread, asked = saved.report.thread_id, saved.question
+    if asked is None:
+        raise RequestError(
+            409, "not_waiting", f"The run {thread!r} waits for no answer.", next_step="Look at it again."
+        )
+    if question is not None and question != asked["id"]:
+        raise RequestError(
+            409,
+            "other_question",
+            f"The run {thread!r} asks something else by now: that question was answered.",
+            next_step="Look at it again, and answer what it asks.",
+        )
+    return asked
 
 
 def _check_raise(question: Mapping[str, Any], decision: Any) -> None:

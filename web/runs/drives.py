@@ -57,10 +57,13 @@ class _Drive:
 
     def stop(self, grace: float) -> None:
         self.control.request_drain("stopped by a person")
+        loop = asyncio.get_running_loop()
+        # Who asks again gets no more time by that, and the end of the service leaves less.
+        if self.task is None or (self.timer is not None and self.timer.when() <= loop.time() + grace):
+            return
         if self.timer is not None:
             self.timer.cancel()
-        if self.task is not None:
-            self.timer = asyncio.get_running_loop().call_later(grace, self.task.cancel)
+        self.timer = loop.call_later(grace, self.task.cancel)
 
 
 class Drives(Underway[None]):

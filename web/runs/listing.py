@@ -7,9 +7,9 @@ import uuid
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 
-from matrioska.state.errors import MatrioskaError
 from matrioska.state.journal import Conversation
 from matrioska.store.journal import Journal
+from matrioska.web.errors import error_body
 from matrioska.web.runs.asked import question_line, single_line
 from matrioska.web.runs.locks import at_work, held_inodes
 from matrioska.web.runs.reading import run_line
@@ -72,8 +72,9 @@ class Listing:
         working = self.working(thread, head, inodes)
         try:
             found = single_line(head) if head and head.graph == "single" else await self._saved(thread)
-        except MatrioskaError as error:
-            return RunLine(thread=thread, graph="", title=error.message, status="unreadable", updated=updated)
+        except Exception as error:  # noqa: BLE001 - whatever stands there in a thread's place
+            reason = error_body(error).error.message
+            return RunLine(thread=thread, graph="", title=reason, status="unreadable", updated=updated)
         told = {"here": self._here(thread), "updated": max(updated, found.updated)}
         return found.model_copy(update=told | ({"status": "working"} if working else {}))
 
@@ -87,14 +88,16 @@ class Listing:
     async def _saved(self, thread: str) -> RunLine:
         mark, kept = self._saves.mark(thread), self._lines.get(thread)
         if kept is None or kept[0] != mark:
-            kept = self._lines[thread] = (mark, await self._read(thread))
+            # A thread is of one graph for good, and to find out which reads all that is saved of it.
+            known = kept is not None and kept[1].graph == "matrioska"
+            kept = self._lines[thread] = (mark, await self._read(thread, known=known))
         self._lines.move_to_end(thread)
         while len(self._lines) > MOST_LINES:
             self._lines.popitem(last=False)
         return kept[1]
 
-    async def _read(self, thread: str) -> RunLine:
-        if self._saves.graph(thread) != "matrioska":
+    async def _read(self, thread: str, *, known: bool) -> RunLine:
+        if not known and self._saves.graph(thread) != "matrioska":
             return question_line(await self._saves.question(thread))
         return run_line(thread, await self._saves.run(thread))
 

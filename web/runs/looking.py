@@ -9,12 +9,14 @@ from contextlib import aclosing
 from pathlib import Path
 from typing import Any
 
+from matrioska.nodes.assets import asset_faults
 from matrioska.nodes.checks.plan import parse_plan
 from matrioska.state.artifacts import ArtifactRef
 from matrioska.state.ensemble import Topology
 from matrioska.state.errors import PlanError, ThreadNotFoundError
 from matrioska.state.ids import slug
 from matrioska.state.journal import Message
+from matrioska.state.repository import Asset
 from matrioska.store.artifacts import ArtifactStore
 from matrioska.store.fitness import FitnessBook, FitnessRow
 from matrioska.store.journal import Journal
@@ -27,6 +29,7 @@ from matrioska.web.runs.locks import held_inodes
 from matrioska.web.runs.outcomes import outcome_of
 from matrioska.web.runs.reading import files_of, module_view, refs_of, run_view
 from matrioska.web.runs.saved import Mark, SavedRun, Saves, seconds_of
+from matrioska.web.runs.sharing import Shared
 from matrioska.web.runs.views import CheckpointView, Event, ModuleDetail, QuestionView, RunLine, RunView
 from matrioska.web.runs.watches import Watch, Watches
 from matrioska.workers.ensemble.learning import priors_of
@@ -62,6 +65,7 @@ class Looking:
         self._error_of = error_of
         self._listing = Listing(saves, journal, here)
         self._watches = Watches(journal, self._mark, here)
+        self._shared = Shared(self._run)
 
     async def runs(self, after: str = "", limit: int = 100) -> list[RunLine]:
         """Return runs and questions, the one touched last first.
@@ -75,10 +79,15 @@ class Looking:
     async def run(self, thread: str) -> RunView:
         """Return a run as a whole; of a question only its line and its words, see `question`.
 
+        All who ask at the same time get the same one: it is read, not changed.
+
         Raises:
             ThreadNotFoundError: there is no such thread.
             StoreError: it cannot be read.
         """
+        return await self._shared.at(thread)
+
+    async def _run(self, thread: str) -> RunView:
         line = await self.line(thread)
         watch = await self._looked(thread)
         if line.graph != "matrioska":
@@ -183,13 +192,24 @@ class Looking:
         await self.line(thread)
         return await asyncio.to_thread(self._journal.messages, thread, after, most=limit)
 
-    async def check_plan(self, plan: dict[str, Any]) -> list[str]:
-        """Return every fault of a plan in words; none when it can be carried out."""
+    async def check_plan(self, plan: dict[str, Any], thread: str | None = None) -> list[str]:
+        """Return every fault of a plan in words; none when it can be carried out.
+
+        Args:
+            plan: the plan.
+            thread: the run whose assets its modules may read; None to take any asset for one that is there.
+
+        Raises:
+            ThreadNotFoundError: there is no such run.
+        """
         try:
-            await asyncio.to_thread(parse_plan, plan)
+            parsed = await asyncio.to_thread(parse_plan, plan)
         except PlanError as error:
             return error.complaints
-        return []
+        if thread is None:
+            return []
+        known = (await self._saves.run(thread)).report.values.get("assets") or {}
+        return asset_faults(parsed, {name: Asset.model_validate(raw) for name, raw in known.items()})
 
     async def archive(self, thread: str, exporter: str = "zip") -> Path:
         """Write a run's deliverable with an exporter, and return the file or folder; it lasts as long as the desk.

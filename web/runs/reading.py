@@ -63,7 +63,7 @@ def run_view(line: RunLine, saved: SavedRun, board: Board, ledger: Ledger, now: 
     report, values = saved.report, saved.report.values
     working = line.status == "working"
     modules, length = _modules(saved, board, now, working=working)
-    question = None if working else next(iter(report.waiting), None)
+    question = None if working else saved.question
     spent = ledger.spent
     done = sum(view.state == Phase.DONE for view in modules)
     return RunView(

@@ -19,6 +19,8 @@ from matrioska.web.errors import RequestError, error_response, form_error
 from matrioska.web.runs.desk import Desk
 from matrioska.web.runs.looking import MOST_MESSAGES
 from matrioska.web.runs.schemas import (
+    MOST_BYTES,
+    MOST_FILES,
     Complaints,
     ForkRequest,
     History,
@@ -28,11 +30,14 @@ from matrioska.web.runs.schemas import (
     StartRequest,
     ThreadName,
 )
+from matrioska.web.runs.uploads import as_files
 from matrioska.web.runs.views import Event
 from matrioska.web.stream import EVENT_STREAM, HEARTBEAT
 
 #: Bytes of a body: the longest task, should every character of it be escaped.
 MAX_BODY = 12 * MAX_GOAL + 10_000
+#: The same, with files in base64.
+MAX_START = MAX_BODY + MOST_BYTES * 4 // 3 + 1_000 * MOST_FILES
 #: Bytes of a plan, and of an answer that carries one.
 MAX_PLAN = 16_000_000
 #: Threads of one part of the list.
@@ -102,8 +107,17 @@ def _list(desk: Desk) -> Answer:
 
 def _start(desk: Desk) -> Answer:
     async def answer(request: Request) -> Response:
-        asked = await _body(request, StartRequest, example='{"task": "…"}')
-        thread = await desk.start(asked.task, thread=asked.thread, approval=asked.approval, model=asked.model)
+        asked = await _body(request, StartRequest, example='{"task": "…"}', most=MAX_START)
+        with as_files(asked.assets) as files:
+            thread = await desk.start(
+                asked.task,
+                thread=asked.thread,
+                approval=asked.approval,
+                model=asked.model,
+                assets=files,
+                budget=asked.budget(),
+                wishes=asked.wishes(),
+            )
         return _json(ThreadName(thread=thread), 201, {"Location": f"/api/runs/{thread}"})
 
     return answer
@@ -112,7 +126,7 @@ def _start(desk: Desk) -> Answer:
 def _check(desk: Desk) -> Answer:
     async def answer(request: Request) -> Response:
         plan = await _any(request, example='{"modules": […]}')
-        return _json(Complaints(complaints=await desk.check_plan(plan)))
+        return _json(Complaints(complaints=await desk.check_plan(plan, request.query_params.get("thread"))))
 
     return answer
 
@@ -120,7 +134,8 @@ def _check(desk: Desk) -> Answer:
 def _answer(desk: Desk) -> Answer:
     async def answer(request: Request) -> Response:
         thread = _thread(request)
-        await desk.answer(thread, await _any(request, example='{"decisions": [{"type": "approve"}]}'))
+        decision = await _any(request, example='{"decisions": [{"type": "approve"}]}')
+        await desk.answer(thread, decision, request.query_params.get("question"))
         return _json(ThreadName(thread=thread), 202)
 
     return answer

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import OrderedDict
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,8 +20,9 @@ from matrioska.web.runs.plans import Plan
 #: Threads whose saved state is kept in memory, each as its latest checkpoint holds it.
 MOST_KEPT = 16
 
-#: What tells one saved state of a thread from the next: the checkpoint, and what was asked or answered since.
-Mark = tuple[str, int]
+#: What tells one saved state of a thread from the next: the checkpoint, and a digest of what was asked and answered
+#: since; '' for nothing.
+Mark = tuple[str, str]
 
 
 @dataclass
@@ -32,6 +34,13 @@ class SavedRun:
     plan: Plan | None
     at: float
     """When it was saved, in seconds since 1970."""
+
+    @property
+    def question(self) -> dict[str, Any] | None:
+        """What the run waits for, with an id that no other question of it has; None while it waits for nothing."""
+        first = next(iter(self.report.waiting), None)
+        # A step that asks twice asks under the same id of LangGraph's.
+        return first and {**first, "id": f"{first['id']}-{self.mark[1]}"}
 
 
 class Saves:
@@ -68,13 +77,15 @@ class Saves:
             ).fetchone()
             if row is None:
                 raise ThreadNotFoundError(thread)
-            # Stages that ended are written here too; they change neither what is asked nor what comes next.
+            # Stages that ended are written here too; they change neither what is asked nor what comes next. A step
+            # that asks again writes over its question before, in the same place.
             asked = cursor.execute(
-                "SELECT COUNT(*) FROM writes WHERE thread_id = ? AND checkpoint_ns = '' AND checkpoint_id = ? "
-                "AND channel IN ('__interrupt__', '__resume__', '__error__')",
+                "SELECT value FROM writes WHERE thread_id = ? AND checkpoint_ns = '' AND checkpoint_id = ? "
+                "AND channel IN ('__interrupt__', '__resume__', '__error__') ORDER BY task_id, idx",
                 (thread, row[0]),
-            ).fetchone()
-        return str(row[0]), int(asked[0])
+            ).fetchall()
+        told = b"".join(value for (value,) in asked)
+        return str(row[0]), hashlib.blake2b(told, digest_size=8).hexdigest() if told else ""
 
     async def run(self, thread: str) -> SavedRun:
         """Return a run's latest checkpoint.

@@ -7,10 +7,29 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from matrioska.state.architecture import MAX_GOAL
+from matrioska.state.budget import Budget
+from matrioska.state.context import RunContext
 from matrioska.state.journal import Message
 from matrioska.web.runs.views import CheckpointView, RunLine
 
 ThreadId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
+Role = Literal["architect", "boss", "worker", "critic", "assembler"]
+
+
+#: Most files that come with a request, bytes of all of them, and characters of one in base64.
+MOST_FILES, MOST_BYTES = 50, 16_000_000
+_MOST_CONTENT = (MOST_BYTES + 2) // 3 * 4
+
+
+class SentFile(BaseModel):
+    """A file that comes with a request."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    name: str = Field(min_length=1, max_length=255, description="By which modules read it: a plain file name.")
+    content: str = Field(
+        max_length=_MOST_CONTENT, description="Its bytes.", json_schema_extra={"contentEncoding": "base64"}
+    )
 
 
 class StartRequest(BaseModel):
@@ -26,6 +45,41 @@ class StartRequest(BaseModel):
     model: str | None = Field(
         default=None, max_length=300, description="`provider:model`, or a member's name; null for that of the service."
     )
+    assets: list[SentFile] = Field(
+        default_factory=list,
+        max_length=MOST_FILES,
+        description=f"Files for the modules to read, of {MOST_BYTES:,} bytes together at most.",
+    )
+    budget_tokens: int | None = Field(
+        default=None, ge=1, description="Tokens, input and output together, at which it pauses and asks."
+    )
+    budget_cost: float | None = Field(default=None, gt=0, description="US dollars at which it pauses and asks.")
+    timeout: float | None = Field(default=None, gt=0, description="Seconds at work at which it pauses and asks.")
+    direct: bool | None = Field(default=None, description="Take the task as one module, without planning.")
+    project: str | None = Field(
+        default=None,
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$",
+        description="Project whose memory it reads and adds to; null for one of its own.",
+    )
+    roles: dict[Role, Annotated[str, Field(max_length=300)]] = Field(
+        default_factory=dict, description="Model by role, in the forms of `model`."
+    )
+    language: str | None = Field(
+        default=None, pattern=r"^[a-z]{2}(-[A-Z]{2})?$", description="Language of the deliverable: `en`, `pt-BR`."
+    )
+    slots: int | None = Field(default=None, ge=1, le=10_000, description="Module stages at work at the same time.")
+    review_rounds: int | None = Field(
+        default=None, ge=0, le=10, description="Times that a critic looks at the whole; 0 for never."
+    )
+
+    def wishes(self) -> RunContext:
+        """Return what else the run chooses."""
+        chosen = self.model_dump(include={"direct", "project", "language", "slots", "review_rounds"}, exclude_none=True)
+        return RunContext.model_validate(chosen | ({"roles": self.roles} if self.roles else {}))
+
+    def budget(self) -> Budget:
+        """Return the limits at which it pauses."""
+        return Budget.model_validate(self.model_dump(include=set(Budget.model_fields)))
 
 
 class ForkRequest(BaseModel):

@@ -2,8 +2,8 @@
 
 Started by the tests with these variables: ``CHILD_TERMINAL`` makes standard input the
 controlling terminal; ``CHILD_AUTHOR`` is ``chain`` (three modules) or ``failing`` (of these,
-m1 fails until the file ``cause-is-gone`` exists); ``CHILD_SLOW`` is seconds a call;
-``CHILD_READY`` says so on stderr once signals are in hand.
+m1 fails until the file ``cause-is-gone`` exists); ``CHILD_MODULES`` is another number of modules;
+``CHILD_SLOW`` is seconds a call; ``CHILD_READY`` says so on stderr once signals are in hand.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def play() -> None:
         return ModelError("The model has no mood today.", next_step="Wait for a better day.")
 
     told = {"produce m1": stubborn} if os.environ["CHILD_AUTHOR"] == "failing" else {}
-    author = Author(chain(3), told=told, latency=float(os.environ.get("CHILD_SLOW", "0")))
+    author = Author(chain(int(os.environ.get("CHILD_MODULES", "3"))), told=told, latency=float(os.environ.get("CHILD_SLOW", "0")))
     common.client_for = lambda *_: client_of(author.model)  # type: ignore[assignment]
 
 

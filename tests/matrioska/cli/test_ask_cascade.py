@@ -11,9 +11,9 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
-from matrioska.cli.answers import show_text
 from matrioska.cli.minds import MindPhase, MindsProgress, minds_line
-from matrioska.cli.minds_screen import last_words, render, visible_minds
+from matrioska.cli.minds_screen import last_words, render
+from matrioska.cli.ui import show_text
 from matrioska.state.errors import ModelError
 from tests.protocols import ModelServer, openai_app, serving
 from tests.trees import SIX, Tree, knows, mind_says
@@ -263,9 +263,12 @@ def test_of_too_many_minds_those_at_work_are_shown() -> None:
     progress = MindsProgress(0.0)
     progress.apply({"type": "minds", "minds": [{"id": f"m{n}", "name": f"M{n}", "parent": None} for n in range(99)]}, 0)
     _step(progress, "m77", "analyse", "begin", 1.0)
-    rows = visible_minds(progress, 5)
-    assert len(rows) == 5
-    assert "m77" in {row.id for row in rows}
+    console = Console(file=StringIO(), width=80, height=9, force_terminal=True, color_system=None)
+    console.print(render(progress, 2.0, console))
+    lines = console.file.getvalue().splitlines()
+    assert len(lines) == 6
+    assert any("M77" in line for line in lines)
+    assert lines[-1].rstrip() == "2.0 s · 1 thinking · 0 of 99 minds done · 94 not shown"
 
 
 def test_the_last_words_begin_with_a_word() -> None:

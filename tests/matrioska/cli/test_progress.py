@@ -8,7 +8,7 @@ from typing import Any
 from rich.console import Console
 
 from matrioska.cli.progress import Progress, event_line
-from matrioska.cli.screen import render, visible_rows
+from matrioska.cli.run_screen import render, visible_rows
 from matrioska.state.results import Phase
 
 _USAGE = {"input_tokens": 1000, "output_tokens": 234}
@@ -25,9 +25,9 @@ def _begun(*stages: str, settled: tuple[str, ...] = ()) -> Progress:
     return progress
 
 
-def _shown(progress: Progress, now: float, width: int = 80, height: int = 24) -> list[str]:
+def _shown(progress: Progress, now: float, width: int = 80, height: int = 24, *, ended: bool = False) -> list[str]:
     console = Console(file=StringIO(), width=width, height=height, markup=False, emoji=False, highlight=False)
-    console.print(render(progress, now, width, height))
+    console.print(render(progress, now, console, ended=ended))
     assert isinstance(console.file, StringIO)
     return console.file.getvalue().splitlines()
 
@@ -98,7 +98,7 @@ def test_a_small_plan_is_shown_whole() -> None:
     assert shown[0].rstrip() == "✓ architect  ✓ approval  ● execute 2.5 s  · assemble  · verify  · deliver"
     assert shown[2].split() == ["●", "a", "producing", "1.5", "s"]
     assert shown[3].split() == ["·", "b", "waiting"]
-    assert shown[-1] == "4.5 s · 0 tokens · 1 waiting · 1 producing"
+    assert shown[-1] == "4.5 s · 0 of 2 modules done · 1 producing · 1 waiting · 0 tokens"
 
 
 def test_a_large_plan_fits_and_shows_who_works() -> None:
@@ -110,7 +110,34 @@ def test_a_large_plan_fits_and_shows_who_works() -> None:
     assert len(shown) <= 23
     assert all(len(row) <= 80 for row in shown)
     assert {"m400", "m450", "m7"} <= {row.split()[1] for row in shown[2:-2]}
-    assert shown[-1].endswith("497 waiting · 1 producing · 1 done · 1 failed")
+    # What failed is said before what a narrow screen cuts off.
+    assert shown[-1].startswith("4.0 s · 1 of 500 modules done · 1 failed · 1 producing · 497 waiting · 0 tokens")
+
+
+def test_of_a_large_plan_that_ended_what_is_not_done_is_shown() -> None:
+    progress = _begun(*(f"m{n}.produce" for n in range(500)))
+    for number in range(500):
+        progress.apply(_module(f"m{number}", "done"), 3.0)
+    assert len(_shown(progress, 4.0, ended=True)) == 1
+    progress.apply(_module("m450", "failed", error="no mood"), 3.0)
+    shown = _shown(progress, 4.0, ended=True)
+    assert next(row.split()[1] for row in shown if "failed" in row) == "m450"
+    assert len(shown) == 4
+    assert shown[-1].rstrip() == "4.0 s · 499 of 500 modules done · 1 failed · 0 tokens"
+
+
+def test_a_screen_that_knows_ascii_only_is_shown_no_signs() -> None:
+    class Ascii(StringIO):
+        encoding = "ascii"
+
+    progress = _begun("a.produce", "b.produce")
+    progress.apply(_module("a", "failed", error="no mood"), 3.0)
+    console = Console(file=Ascii(), width=120, height=24, markup=False, emoji=False, highlight=False)
+    console.print(render(progress, 4.0, console))
+    steps, modules = console.file.getvalue().split("\n\n")[:2]
+    assert steps.isascii()
+    assert modules.split()[0] == "x"
+    assert modules.isascii()
 
 
 def test_rows_that_fit_keep_their_order() -> None:

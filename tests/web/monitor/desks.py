@@ -87,13 +87,13 @@ class FakeDesk:
     async def resume(self, thread: str) -> None:
         self.calls.append(("resume", thread))
 
-    async def answer(self, thread: str, decision: dict[str, Any]) -> None:
+    async def answer(self, thread: str, decision: dict[str, Any], question: str) -> None:
         self.calls.append(("answer", thread, decision))
 
     async def history(self, thread: str) -> list[CheckpointView]:
         return [CheckpointView(id="1f0", at=_BEGAN, step=1, next=["approval"], done=0, modules=3)]
 
-    async def check_plan(self, plan: dict[str, Any]) -> list[str]:
+    async def check_plan(self, plan: dict[str, Any], thread: str) -> list[str]:
         return []
 
     async def question(self, thread: str) -> QuestionView:

@@ -55,7 +55,7 @@ async def test_complaints_about_the_last_answer_are_shown(looking_at: Any) -> No
 async def test_a_faulty_plan_is_not_sent(looking_at: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     desk = desk_asking("approval", approval_request(PLAN, []))
 
-    async def check(plan: dict[str, Any]) -> list[str]:
+    async def check(plan: dict[str, Any], thread: str | None = None) -> list[str]:
         return ["module 'b' depends on itself"]
 
     monkeypatch.setattr(desk, "check_plan", check)
@@ -149,17 +149,27 @@ async def test_an_answer_that_fails_can_be_given_again(looking_at: Any, monkeypa
     desk = desk_asking("failures", REPAIR)
     answer, tries = desk.answer, list[str]()
 
-    async def once(thread: str, decision: dict[str, Any]) -> None:
+    async def once(thread: str, decision: dict[str, Any], question: str) -> None:
         tries.append(thread)
         if len(tries) == 1:
             raise OSError("gone")
-        await answer(thread, decision)
+        await answer(thread, decision, question)
 
     monkeypatch.setattr(desk, "answer", once)
     async with looking_at(desk) as user:
         await user.open("/run/the-run")
         user.find(kind=ui.button, content="Go on without them").click()
-        await user.should_see("OSError")
+        await user.should_see("OSError", retries=20)
         user.find(kind=ui.button, content="Go on without them").click()
-        await user.should_see("Answered")
+        await user.should_see("Answered", retries=20)
     assert len(tries) == 2
+
+
+async def test_what_was_spent_is_written_out(looking_at: Any) -> None:
+    spent = {"tokens": 50_100, "cost": 0.4212, "seconds": 33.25, "calls": 9}
+    args = {"spent": spent, "budget_tokens": 50_000}
+    question = ask_for_review("budget", "raise_budget", args, "The tokens are used up.", [])
+    async with looking_at(desk_asking("budget", question)) as user:
+        await user.open("/run/the-run")
+        for amount in ("50,100", "0.4212", "33.2"):
+            await user.should_see(amount)

@@ -37,7 +37,8 @@ async def test_a_run_is_started_with_what_the_form_says(looking_at) -> None:
         user.find(kind=ui.button, content="Start").click()
         await user.should_see("Part of a page about tides")
 
-    assert desk.calls[0] == ("start", "A page about tides", {"approval": "ask", "model": "openai:small"})
+    chosen = {"approval": "ask", "model": "openai:small", "assets": [], "budget": None}
+    assert desk.calls[0] == ("start", "A page about tides", chosen)
 
 
 async def test_all_of_a_thousand_threads_are_listed_and_a_page_of_them_is_sent(looking_at) -> None:
@@ -66,6 +67,13 @@ async def test_a_run_shows_where_it_stands_and_what_it_has_cost(looking_at) -> N
             await user.should_see(said)
 
         assert [row["word"] for row in _rows(user)] == ["done", "producing", "waiting"]
+
+
+async def test_a_run_that_failed_says_why_and_what_to_do(looking_at) -> None:
+    error = {"code": "rejected", "message": "The plan was refused.", "next_step": "Start anew."}
+    async with looking_at(FakeDesk(run_of(1, status="failed", error=error))) as user:
+        await user.open("/run/the-run")
+        await user.should_see("The plan was refused. Start anew.")
 
 
 async def test_a_run_of_this_process_can_be_stopped_and_another_processes_cannot(looking_at) -> None:
@@ -148,7 +156,7 @@ async def test_a_plan_too_large_to_draw_is_a_table_by_layers(looking_at) -> None
 async def test_a_module_shows_what_it_was_told_what_it_said_and_what_it_made(looking_at) -> None:
     async with looking_at(FakeDesk(run_of(2))) as user:
         await user.open("/run/the-run/module/part-0")
-        for said in ("Part 0 lacks a title", "1,020 of 4,000 tokens", "produce · openai:small · 640 · 3.2 s"):
+        for said in ("Part 0 lacks a title", "1,020 of 4,000 tokens", "produce · openai:small · 640 tokens · 3.2 s"):
             await user.should_see(said)
 
         assert [(row["name"], row["what"], row["tokens"]) for row in _rows(user)] == [

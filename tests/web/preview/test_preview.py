@@ -116,10 +116,17 @@ def test_previews_have_another_name_than_the_page_that_shows_them(links: Links, 
     assert links.origin(seen_as) == origin
 
 
-def test_a_page_may_frame_previews_only(links: Links) -> None:
-    assert links.origins(LOOPBACK_HOSTS) == ["http://127.0.0.1:8001", "http://localhost:8001"]
-    assert links.origins(None) == ["http://*:8001"]
-    assert links.origins(LOOPBACK_HOSTS | {"fe80::1"}) == ["http://*:8001"]
+@pytest.mark.parametrize(
+    ("seen_as", "source"),
+    [
+        ("127.0.0.1", "http://localhost:8001"),
+        ("::1", "http://localhost:8001"),
+        ("desk.example", "http://desk.example:8001"),
+        ("fe80::1", "http://*:8001"),
+    ],
+)
+def test_a_page_may_frame_its_own_previews_only(links: Links, seen_as: str, source: str) -> None:
+    assert links.framed_by(seen_as) == source
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from matrioska.web.runs.views import RunView
 from tests.support import Author
 
 #: Seconds after which a test gives up.
-PATIENCE = 30.0
+PATIENCE = 90.0
 
 
 @asynccontextmanager

@@ -6,13 +6,14 @@ import asyncio
 import io
 import json
 import os
+import socket
 import subprocess
 import sys
 import threading
 import time
 import zipfile
 from collections.abc import Callable, Iterator
-from contextlib import AsyncExitStack, contextmanager
+from contextlib import AsyncExitStack, ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +57,7 @@ def api_of(author: Author, base: Path, **options: Any) -> Iterator[httpx.Client]
         loops[0].call_soon_threadsafe(tasks[0].cancel)
         thread.join(PATIENCE)
         listener.close()
+        assert not thread.is_alive()
 
 
 def _until(client: httpx.Client, thread: str, holds: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
@@ -140,6 +142,20 @@ def test_last_event_id_replays_exactly_what_was_missed(tmp_path: Path) -> None:
             assert _events(response.iter_lines(), 1)[0][1] == "reset"
 
 
+def test_readers_that_never_read_hold_up_nobody(tmp_path: Path) -> None:
+    with api_of(Author(chain(2), latency=0.05), tmp_path) as client, ExitStack() as readers:
+        thread = client.post("/api/runs", json={"task": "Build it."}).json()["thread"]
+        known = _rests(client, thread)["events"]
+        asks = f"GET /api/runs/{thread}/events HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {TOKEN}\r\n\r\n"
+        for _ in range(100):
+            reader = readers.enter_context(socket.create_connection((client.base_url.host, client.base_url.port)))
+            reader.sendall(asks.encode())
+        client.post(f"/api/runs/{thread}/answer", json=True)
+        assert _rests(client, thread)["status"] == "complete"
+        with client.stream("GET", f"/api/runs/{thread}/events", params={"after": known}) as response:
+            assert [event[0] for event in _events(response.iter_lines(), 12)] == list(range(known + 1, known + 13))
+
+
 def test_a_run_of_the_command_line_is_seen_live(tmp_path: Path) -> None:
     with api_of(Author(chain(1)), tmp_path) as client:
         command = [sys.executable, "-m", "matrioska", "run", "A page about owls", "-y", "--thread", "owls"]
@@ -178,7 +194,8 @@ def test_a_run_of_the_command_line_is_seen_live(tmp_path: Path) -> None:
         ("POST", "/api/runs", {"task": "x", "approval": "never"}, 422),
         ("POST", "/api/runs", {"task": "x", "base_path": "/"}, 422),
         ("POST", "/api/runs", {"task": "x", "model": "nobody:x"}, 422),
-        ("POST", "/api/runs", {"task": "x" * 2_000_000}, 413),
+        ("POST", "/api/runs", {"task": "x" * 2_000_000}, 422),
+        ("POST", "/api/runs/done/fork", {"checkpoint": "x" * 2_000_000}, 413),
         ("POST", "/api/runs/done/answer", {"type": "approve"}, 409),
         ("POST", "/api/runs/done/stop", None, 409),
         ("POST", "/api/runs/done/fork", {"checkpoint": "none"}, 422),

@@ -81,7 +81,7 @@ async def test_events_tell_everything_as_plain_json() -> None:
         (" \n\t", "is empty"),
         ("x" * (MAX_QUERY + 1), "100,000 are the most"),
         ("a" + "\x00" * 50, "binary"),
-        (None, "NoneType"),
+        (None, "There is no query"),
     ],
 )
 async def test_what_is_no_query_is_refused_before_anybody_is_asked(query: Any, says: str) -> None:

@@ -31,7 +31,7 @@ bench: .venv/.dev ## Measure the engine against its bounds
 	$(BIN)/python -m bench
 
 pictures: .venv/.dev ## Make the README's pictures anew
-	MATRIOSKA_PICTURES=$(CURDIR)/docs/pictures $(BIN)/python -m pytest -k download tests/web/test_walk.py
+	MATRIOSKA_PICTURES=$(CURDIR)/docs/pictures $(BIN)/python -m pytest -k "download or at_work" tests/web/test_walk.py tests/web/monitor/test_at_work.py
 
 lint: .venv/.dev ## Check style and import contracts
 	$(BIN)/ruff check .

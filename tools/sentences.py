@@ -57,7 +57,7 @@ _OTHERS = frozenset(
 _WORD = re.compile(r"[^\W\d_]{2,}")
 #: Queries of a database or of a tree, names of types, files that are written, a probe of an embedder.
 _CODE = re.compile(
-    r"@\w+ |\(_\)|CREATE TABLE|^(SELECT|REPLACE|DELETE|PRAGMA|BEGIN) |^https?:"
+    r"@\w+ |\(_\)|CREATE TABLE|WITH RECURSIVE |^(SELECT|REPLACE|DELETE|PRAGMA|BEGIN) |^https?:"
     r"| \| \w|^\w+(_\w+)+ \w+$|^\[\w+\]\n|brown fox"
 )
 _MOST_FORMS = 8

@@ -116,7 +116,7 @@ class Guard:
 
         The address with the token stays in no page, and in no list of visited pages but as a redirect.
         """
-        if scope["type"] != "http" or scope["method"] != "GET" or not _is_below(scope["path"], MONITOR):
+        if scope["type"] != "http" or scope["method"] != "GET" or not is_below(scope["path"], MONITOR):
             return None
         query = parse_qsl(scope.get("query_string", b"").decode("latin-1"), keep_blank_values=True)
         given = [value for name, value in query if name == "token"]
@@ -136,7 +136,7 @@ class Guard:
 
 def is_closed(path: str) -> bool:
     """Whether a path never answers without a token."""
-    return any(_is_below(path, closed) for closed in CLOSED)
+    return any(is_below(path, closed) for closed in CLOSED)
 
 
 def cookie_name(headers: Headers) -> str:
@@ -182,12 +182,13 @@ def _kept_apart(send: Send) -> Send:
 
 def _refused(refusal: RequestError, scope: Scope, headers: Headers) -> Response:
     """Return the refusal: words for a person who opened a page, our one form for programs."""
-    if _is_below(scope["path"], MONITOR) and "text/html" in headers.get("accept", ""):
+    if is_below(scope["path"], MONITOR) and "text/html" in headers.get("accept", ""):
         return PlainTextResponse(f"{refusal.message}\n{refusal.next_step}\n", refusal.status, refusal.headers)
     return error_response(refusal, scope["path"])
 
 
-def _is_below(path: str, root: str) -> bool:
+def is_below(path: str, root: str) -> bool:
+    """Whether a path is another one, or stands below it."""
     return path == root or path.startswith(f"{root}/")
 
 

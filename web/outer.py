@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from matrioska.web.guard import MONITOR, Guard
+from matrioska.web.guard import MONITOR, Guard, is_below
 
 
 class Outer:
@@ -30,6 +30,5 @@ class Outer:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """See the class."""
-        path = scope.get("path", "")
-        monitored = scope["type"] == "lifespan" or path == MONITOR or path.startswith(f"{MONITOR}/")
+        monitored = scope["type"] == "lifespan" or is_below(scope["path"], MONITOR)
         await (self._monitor if monitored else self._service)(scope, receive, send)

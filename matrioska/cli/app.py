@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -30,58 +29,7 @@ from matrioska.cli.options import (
     TopologyFile,
     Yes,
 )
-
-app = typer.Typer(
-    name="matrioska",
-    help="One big task in, one checked deliverable out: planned, built in parallel, joined, verified, and resumable.",
-    epilog="Exit codes: 0 complete, 1 failed or partial, 2 wrong use, 3 waiting for a person, 130 stopped (saved).",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    rich_markup_mode=None,
-)
-
-
-def click_exceptions() -> tuple[type[Exception], type[Exception]]:
-    """Return the parser's base error and its abort, wherever this Typer keeps them."""
-    error = next(cls for cls in typer.BadParameter.__mro__ if cls.__name__ == "ClickException")
-    return error, typer.Abort
-
-
-def _version(wanted: bool) -> None:
-    if wanted:
-        from matrioska.cli.version import own_version
-
-        sys.stdout.write(f"matrioska {own_version()}\n")
-        raise typer.Exit
-
-
-def _language(wish: str | None) -> None:
-    """Refuse a language that is not spoken. What is spoken was chosen before: `matrioska.cli.main`."""
-    from matrioska.i18n import known, languages
-    from matrioska.state.errors import UsageError
-
-    if wish is not None and known(wish) is None:
-        raise UsageError(f"Matrioska does not speak {wish[:40]!r}.", next_step=f"It speaks {', '.join(languages())}.")
-
-
-@app.callback()
-def root(
-    version: Annotated[
-        bool, typer.Option("--version", help="Print the version.", callback=_version, is_eager=True)
-    ] = False,
-    lang: Annotated[
-        str | None,
-        typer.Option(
-            "--lang",
-            metavar="LANG",
-            help="Language of messages and help: en, pt_BR. Default: MATRIOSKA_LANG, else the system's.",
-            callback=_language,
-        ),
-    ] = None,
-) -> None:
-    """One big task in, one checked deliverable out: planned, built in parallel, joined, verified, and resumable."""
+from matrioska.cli.root import app as app
 
 
 @app.command()
@@ -194,17 +142,28 @@ def serve(
     model: Model = None,
     topology: TopologyFile = None,
     port: Annotated[
-        int, typer.Option("--port", metavar="N", min=0, max=65_535, help="Port; 0 takes a free one. Default: 8000.")
+        int,
+        typer.Option(
+            "--port",
+            metavar="N",
+            min=0,
+            max=65_535,
+            show_default=False,
+            help="Port; 0 takes a free one. Default: 8000.",
+        ),
     ] = 8000,
     host: Annotated[
         str,
         typer.Option(
-            "--host", metavar="HOST", help="Default: 127.0.0.1. Any other needs a token in MATRIOSKA_SERVE_TOKEN."
+            "--host",
+            metavar="HOST",
+            show_default=False,
+            help="Default: 127.0.0.1. Any other needs a token in MATRIOSKA_SERVE_TOKEN.",
         ),
     ] = "127.0.0.1",
     base_path: BasePath = None,
 ) -> int:
-    """Serve everything that answers over HTTP: to any chat client below /v1, to programs at POST /query."""
+    """Serve the monitor to browsers, and answers to chat clients (below /v1) and programs (/api, POST /query)."""
     from matrioska.cli.serve import serve_all
 
     return serve_all(topology, model, host, port, base_path)
@@ -255,13 +214,17 @@ def threads(base_path: BasePath = None, json: Json = False) -> int:
 def show(
     thread: Thread,
     module: Annotated[str | None, typer.Argument(metavar="MODULE", help="One of its modules.")] = None,
+    every: Annotated[
+        bool,
+        typer.Option("--all", help="Show every module of a large plan; without it, a screen shows those not done."),
+    ] = False,
     base_path: BasePath = None,
     json: Json = False,
 ) -> int:
     """Show how a run stands, or one of its modules."""
     from matrioska.cli.look import show_thread
 
-    return show_thread(thread, module, base_path, as_json=json)
+    return show_thread(thread, module, base_path, every=every, as_json=json)
 
 
 @app.command()

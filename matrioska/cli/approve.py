@@ -7,12 +7,13 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
+from matrioska.cli.budget_view import read_limit
 from matrioska.cli.editor import edit_plan
 from matrioska.cli.plan_view import architecture_of, is_large, show_every_module
 from matrioska.cli.prompt import confirm, read_line
 from matrioska.cli.questions import QUESTIONS, VIEW, Choice, question_of
 from matrioska.cli.ui import Ui
-from matrioska.i18n import _
+from matrioska.i18n import _, figure
 from matrioska.reports import RunReport
 from matrioska.state.approval import Decision
 
@@ -40,9 +41,12 @@ def ask_person(ui: Ui, report: RunReport) -> Any | None:
                 return Decision(type="edit", plan=plan)
         elif choice.act == "respond":
             text = read_line(ui, _(question.asks))
+            if text and question is not QUESTIONS["budget"]:
+                return Decision(type="respond", text=text)
+            if text and (limit := read_limit(text)) is not None:
+                return limit
             if text:
-                # A budget takes a bare number; read_raise complains of anything else.
-                return text if question is QUESTIONS["budget"] else Decision(type="respond", text=text)
+                ui.say((_("A limit is a number above 0, such as {example}.").format(example=figure(200_000)), "dim"))
         elif choice.act == "reject" and question.confirms and not confirm(ui, _(question.confirms)):
             continue
         else:

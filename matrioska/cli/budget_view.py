@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -50,3 +51,14 @@ def _figure(limit: str, amount: float) -> str:
     if limit == "timeout":
         return duration(amount)
     return dollars(amount) if limit == "budget_cost" else figure(amount)
+
+
+def read_limit(typed: str) -> float | None:
+    """Return the limit that a person typed, its separators as the language spoken writes them; None for no number."""
+    sample = figure(1234.5, 1)
+    thousands, decimal = re.escape(sample[1]), re.escape(sample[-2])
+    if re.fullmatch(rf"[0-9]{{1,3}}({thousands}[0-9]{{3}})+({decimal}[0-9]+)?", typed):
+        typed = typed.replace(sample[1], "")
+    # A single point is a decimal point in every language: `2.5` is not 25.
+    number = typed.replace(sample[-2], ".")
+    return float(number) if re.fullmatch(r"[0-9]{1,15}(\.[0-9]{1,15})?", number) and float(number) > 0 else None

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,8 @@ _HEAD = (
     N_("The plan, as YAML (JSON works too). Save and close to use it; close without a change to go back."),
     N_("Keys that a module reads (shared_state_reads) must be written (shared_state_writes) by one before it."),
 )
+# With the sign of a comment before them, lines that no editor breaks.
+_HEAD_WIDTH = 76
 # Shown even when empty: what a person most often wants to change.
 _ALWAYS = ("id", "name", "description", "dependencies", "shared_state_reads", "shared_state_writes")
 
@@ -50,7 +53,8 @@ def plan_text(raw: dict[str, Any]) -> str:
 
 
 def _head() -> str:
-    return "".join(f"# {_(said)}\n" for said in _HEAD)
+    lines = (row for said in _HEAD for row in textwrap.wrap(_(said), _HEAD_WIDTH))
+    return "".join(f"# {row}\n" for row in lines)
 
 
 class _Dumper(yaml.SafeDumper):

@@ -151,7 +151,7 @@ def show_conversation(ui: Ui, place: Place, kept: Journal, thread: str, view: Vi
         chosen = [branch.message for branch in tree.branches(choice) if not branch.aside]
         ui.emit_json(_as_json(conversation, sorted(chosen, key=lambda each: each.number), kept))
     elif view.metrics:
-        ui.out.print(speakers_table(kept.metrics(thread)))
+        ui.out.print(speakers_table(kept.metrics(thread), ui.out.width))
         _show_totals(ui, tree.messages)
     else:
         show_head(ui.out, conversation)

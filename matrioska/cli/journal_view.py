@@ -224,15 +224,15 @@ def totals(messages: Sequence[Message]) -> str:
     return " · ".join(facts)
 
 
-def speakers_table(found: Iterable[PartyMetrics]) -> Table:
-    """Return the table of what each speaker spent, without those that called nobody."""
-    table = _table(
-        *("speaker", "messages", N_("calls"), N_("tokens in"), N_("tokens out"), "time", N_("cost"), N_("errors"))
-    )
-    for took in found:
-        if not took.calls:
-            continue
-        table.add_row(
+def speakers_table(found: Iterable[PartyMetrics], width: int) -> Table:
+    """Return the table of what each speaker spent, without those that called nobody.
+
+    On a screen of fewer than its columns, heads of several words stand one word below another.
+    """
+    heads = ("speaker", "messages", N_("calls"), N_("tokens in"), N_("tokens out"), "time", N_("cost"), N_("errors"))
+    table = _table(*heads)
+    rows = [
+        (
             line(took.source, _PARTY),
             figure(took.messages),
             figure(took.calls),
@@ -242,6 +242,15 @@ def speakers_table(found: Iterable[PartyMetrics]) -> Table:
             dollars(took.cost) if took.cost else "–",
             Text(figure(took.errors), "bold red") if took.errors else Text("–"),
         )
+        for took in found
+        if took.calls
+    ]
+    for row in rows:
+        table.add_row(*row)
+    columns = zip(map(_, heads), *(map(str, row) for row in rows), strict=True)
+    if sum(max(map(cell_len, column)) + _GAP for column in columns) - _GAP > width:
+        for head, column in zip(heads, table.columns, strict=True):
+            column.header = _(head).replace(" ", "\n")
     return table
 
 

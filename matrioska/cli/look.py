@@ -14,7 +14,8 @@ from matrioska.cli.answers import question_row, show_question
 from matrioska.cli.context_view import show_package
 from matrioska.cli.main import COMPLETE
 from matrioska.cli.place import Place, find_place
-from matrioska.cli.plan_view import modules_table, show_layers
+from matrioska.cli.plan_view import show_standing
+from matrioska.cli.progress import step_word
 from matrioska.cli.report import as_json as report_json
 from matrioska.cli.report import calls_and_tokens, faults, next_commands, show_faults, show_summary
 from matrioska.cli.resume import check_module
@@ -120,8 +121,8 @@ def threads_table(rows: list[dict[str, Any]], width: int) -> Table:
     return table
 
 
-def show_thread(thread: str, module: str | None, base_path: Path | None, *, as_json: bool) -> int:
-    """Show a run, or one of its modules."""
+def show_thread(thread: str, module: str | None, base_path: Path | None, *, every: bool = False, as_json: bool) -> int:
+    """Show a run, with every module of a large plan where that is asked for; or one of its modules."""
     ui = use(Ui(json=as_json))
     place = find_place(base_path)
 
@@ -136,13 +137,13 @@ def show_thread(thread: str, module: str | None, base_path: Path | None, *, as_j
             extra = {"task": report.values.get("task"), "architecture": report.values.get("architecture")}
             ui.emit_json(report_json(report, 0.0, next_commands(report, place.command, N_)) | extra)
         else:
-            _show_run(ui, place, report)
+            _show_run(ui, place, report, every=every)
         return COMPLETE
 
     return run_async(body)
 
 
-def _show_run(ui: Ui, place: Place, report: RunReport) -> None:
+def _show_run(ui: Ui, place: Place, report: RunReport, *, every: bool) -> None:
     values, plan = report.values, report.architecture
     name = plan.name if plan else report.thread_id
     state = (state_word(report.status), _STYLES.get(report.status, ""))
@@ -150,8 +151,8 @@ def _show_run(ui: Ui, place: Place, report: RunReport) -> None:
     ui.out.print(Text(line(values.get("task") or "", 400), "dim"))
     ui.out.print()
     if plan is not None:
-        ui.out.print(modules_table(plan, ui.out.width, values.get("results") or {}))
-        show_layers(ui.out, plan)
+        # What reads a pipe looks for a module; on a screen, a thousand rows would push all else away.
+        show_standing(ui.out, plan, values.get("results") or {}, whole=every or not ui.out.is_terminal)
         ui.out.print()
     show_summary(ui, report, 0.0)
     model = line((values.get("options") or {}).get("model", "?"), 80)
@@ -265,6 +266,6 @@ def history_table(found: list[CheckpointSummary]) -> Table:
             str(summary.step),
             local_time(summary.created_at),
             f"{summary.done}/{summary.modules}" if summary.modules else "–",
-            ", ".join(summary.next) or _("end"),
+            ", ".join(map(step_word, summary.next)) or _("end"),
         )
     return table

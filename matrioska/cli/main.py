@@ -107,17 +107,22 @@ def _stopped(arguments: list[str]) -> str:
 
 def _languages(arguments: list[str]) -> list[str]:
     """Return the language named, if any. It must be known before the arguments are read: for their help."""
+    from matrioska.i18n import wished
+
     for at, word in enumerate(arguments):
         if not word.startswith("-"):
             break
         name, equals, given = word.partition("=")
         if name == "--lang":
-            return [given] if equals else arguments[at + 1 : at + 2]
+            named = [given] if equals else arguments[at + 1 : at + 2]
+            # That a language is not there is told in the one that would be spoken without it.
+            return [*named, *wished()]
     return []
 
 
 def _bounded(arguments: list[str]) -> int:
-    from matrioska.cli.app import app, click_exceptions
+    from matrioska.cli.app import app
+    from matrioska.cli.root import click_exceptions
 
     click_error, aborted = click_exceptions()
     from typer.main import get_command

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import islice
 from typing import Any
 
@@ -18,7 +18,7 @@ from rich.text import Text
 from matrioska.cli.text import line, listed, listed_within, plain
 from matrioska.graph.schedule import Links
 from matrioska.i18n import _, counted, told
-from matrioska.state.architecture import Architecture
+from matrioska.state.architecture import Architecture, ModuleSpec
 
 _WIDE = 110
 _MOST_NAMES = 12
@@ -41,14 +41,21 @@ def layers(plan: Architecture) -> list[list[str]]:
     return found
 
 
-def modules_table(plan: Architecture, width: int, results: Mapping[str, Any] | None = None) -> Table:
+def modules_table(
+    plan: Architecture,
+    width: int,
+    results: Mapping[str, Any] | None = None,
+    shown: Sequence[ModuleSpec] | None = None,
+) -> Table:
     """Return the table of a plan's modules.
 
     Args:
         plan: a plan that passed the checks.
         width: columns of the screen; on a narrow one, titles stand below the ids.
         results: `ModuleResult`s by id, to show each module's state; None for a plan not yet begun.
+        shown: those of its modules that are shown; None for all.
     """
+    specs = plan.modules if shown is None else shown
     links, wide = Links(plan), width >= _WIDE
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim", expand=False)
     if results is not None:
@@ -56,11 +63,11 @@ def modules_table(plan: Architecture, width: int, results: Mapping[str, Any] | N
     table.add_column(_("module"), overflow="fold")
     if wide:
         table.add_column(_("title"), overflow="fold", style="dim")
-    with_assets = any(spec.asset_reads for spec in plan.modules)
+    with_assets = any(spec.asset_reads for spec in specs)
     for name in (_("reads 📖"), *([_("assets 📎")] if with_assets else []), _("writes ✍"), _("after")):
         table.add_column(name, overflow="fold")
     table.add_column(_("size"), justify="right")
-    for spec in plan.modules:
+    for spec in specs:
         name = "" if spec.name == spec.id else line(spec.name, 60)
         head = Text(line(spec.id, 64), "bold")
         if name and not wide:
@@ -74,6 +81,32 @@ def modules_table(plan: Architecture, width: int, results: Mapping[str, Any] | N
             cells.insert(0, Text(sign, style))
         table.add_row(*cells, f"{spec.size:g}")
     return table
+
+
+def show_standing(console: Console, plan: Architecture, results: Mapping[str, Any], *, whole: bool) -> None:
+    """Show how the modules of a plan stand, and their order; of a large plan those that are not done.
+
+    Args:
+        console: where to.
+        plan: a plan that passed the checks.
+        results: `ModuleResult`s by id.
+        whole: show every module, however many there are.
+    """
+    every = plan.modules
+    if whole or len(every) <= MOST_ROWS:
+        console.print(modules_table(plan, console.width, results))
+    else:
+        urgent = [spec for spec in every if (results.get(spec.id) or {}).get("status") in ("failed", "blocked")]
+        waiting = [spec for spec in every if spec.id not in results]
+        shown = [*urgent, *waiting][:MOST_ROWS]
+        rest = len(every) - len(shown)
+        if shown:
+            console.print(modules_table(plan, console.width, results, shown))
+            said = counted("… and {n} more module: --all shows it", "… and {n} more modules: --all shows them", rest)
+        else:
+            said = counted("{n} module: --all shows it", "{n} modules: --all shows them", rest)
+        console.print(Text(said, "dim"))
+    show_layers(console, plan)
 
 
 def layer_lines(plan: Architecture, width: int | None = None) -> list[str]:

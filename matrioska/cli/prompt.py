@@ -24,6 +24,10 @@ def read_line(ui: Ui, prompt: str) -> str | None:
     except EOFError:
         ui.err.print()
         return None
+    except KeyboardInterrupt:
+        # What is said of it stands on a line of its own, not behind the question.
+        ui.err.print()
+        raise
 
 
 def _read(ui: Ui, prompt: str) -> str:

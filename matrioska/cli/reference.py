@@ -31,6 +31,15 @@ read, such as the output of `--json`, stays as it is.
 | `MATRIOSKA_DEBUG` | any value: faults in Matrioska come with a traceback |
 | `VISUAL`, `EDITOR` | the editor for plans |
 | `NO_COLOR` | any value: no colours |
+
+What a run asks is answered on a terminal by a letter and Enter, and elsewhere by `matrioska resume`:
+
+* **The plan**: `a` approves it, `e` opens it in your editor, `r` says what should change, `j` refuses it.
+  Of a plan with more than 60 modules the order alone is shown; `v` shows every module, page by page.
+* **Modules that failed**: `r` tries again, `e` edits the plan, `h` gives them a hint, `w` goes on without them.
+* **A used-up budget**: `m` gives as much again, `s` sets another limit, `e` ends with what there is.
+
+Everywhere `l`, or the end of input, leaves it for later. A question that a yes answers takes `y`, `yes`, `s` and `sim`.
 """
 
 

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from rich.console import Console
+from rich.table import Table
 from rich.text import Text
 
 from matrioska.cli.main import COMPLETE, FAILED, INTERRUPTED, WAITING
@@ -261,13 +263,25 @@ def show_faults(ui: Ui, report: RunReport, *, errors: bool = False) -> None:
     if found and not errors:
         console.print()
     for fault in found[:_MOST_FAULTS]:
-        sign = ("   ! ", "yellow") if fault.warning else ("   ✗ ", "red")
-        console.print(Text.assemble(sign, line(fault.message, 600)), soft_wrap=True)
+        sign = Text("   ! ", "yellow") if fault.warning else Text("   ✗ ", "red")
+        _hanging(console, sign, line(fault.message, 600))
         if fault.next_step:
-            console.print(Text.assemble(("     → ", "dim"), line(fault.next_step, 400)), soft_wrap=True)
+            _hanging(console, Text("     → ", "dim"), line(fault.next_step, 400))
     if len(found) > _MOST_FAULTS:
         more = _("and {n} more: see --json").format(n=figure(len(found) - _MOST_FAULTS))
         console.print(Text(f"     {more}", "dim"))
+
+
+def _hanging(console: Console, sign: Text, text: str) -> None:
+    """Show a text behind a sign: on a screen its lines stand below one another, elsewhere it is one line."""
+    if not console.is_terminal:
+        console.print(sign + Text(text), soft_wrap=True)
+        return
+    grid = Table.grid()
+    grid.add_column(no_wrap=True)
+    grid.add_column(overflow="fold")
+    grid.add_row(sign, Text(text))
+    console.print(grid)
 
 
 def _advise(ui: Ui, command: Command, report: RunReport, go_on: list[str]) -> None:
@@ -276,12 +290,18 @@ def _advise(ui: Ui, command: Command, report: RunReport, go_on: list[str]) -> No
         advice.append((_("Open it"), how_to_open(path)))
     if report.status in ("complete", "partial") and len(report.values.get("results") or {}) > 1:
         advice.append((_("Change a module"), command("redo", report.thread_id, "MODULE", "--spec", "FILE")))
-    verb = _("Go on") if report.status in ("unfinished", "interrupted") else _("Try again what failed")
-    advice += [(verb, text) for text in go_on]
+    advice += [(_go_on_verb(report), text) for text in go_on]
     if advice:
         ui.err.print()
     for name, text in advice:
         ui.say(f"   {name}: ", (plain(text), "cyan"), soft_wrap=True)
+
+
+def _go_on_verb(report: RunReport) -> str:
+    if report.status in ("unfinished", "interrupted"):
+        return _("Go on")
+    refused = (report.values.get("error") or {}).get("code") == "rejected"
+    return _("Decide on the plan again") if refused else _("Try again what failed")
 
 
 def show_waiting(ui: Ui, command: Command, report: RunReport, seconds: float) -> None:

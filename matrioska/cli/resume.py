@@ -23,6 +23,9 @@ from matrioska.state.wording import did_you_mean, near_match
 
 __all__ = ["Answer", "fork_thread", "redo_module", "resume_thread"]
 
+#: Modules that a complaint of an unknown one names.
+_MOST_NAMED = 60
+
 
 @dataclass(frozen=True)
 class Answer:
@@ -104,13 +107,16 @@ def check_module(module: str, known: list[str]) -> None:
     """Check that a plan has a module.
 
     Raises:
-        UsageError: it has not; names the nearest, and all.
+        UsageError: it has not; names the nearest, and all, or of a large plan the first.
     """
-    if module not in known:
-        raise UsageError(
-            f"The plan has no module '{line(module, 80)}'{did_you_mean(module, known, 0.6)}.",
-            next_step=f"Its modules are: {', '.join(known)}." if known else "It has no plan yet.",
-        )
+    if module in known:
+        return
+    says = f"The plan has no module '{line(module, 80)}'{did_you_mean(module, known, 0.6)}."
+    if not known:
+        raise UsageError(says, next_step="It has no plan yet.")
+    if (more := len(known) - _MOST_NAMED) > 0:
+        raise UsageError(says, next_step=f"Its modules are: {', '.join(known[:_MOST_NAMED])} and {more:,} more.")
+    raise UsageError(says, next_step=f"Its modules are: {', '.join(known)}.")
 
 
 def _on(ui: Ui, thread: str, wishes: Wishes, body: Callable[[Session], Awaitable[int]]) -> int:

@@ -64,7 +64,7 @@ def make_run_screen(ui: Ui) -> SilentScreen[Progress]:
 def render(progress: Progress, now: float, console: Console, *, ended: bool = False) -> RenderableType:
     """Return steps (while there are any to come), module table and totals; see `Draw`."""
     signs = knows_signs(console)
-    parts: list[RenderableType] = [] if ended else [_steps(progress, now, signs=signs)]
+    parts: list[RenderableType] = [] if ended else [_steps(progress, now, console.width, signs=signs)]
     rows = visible_rows(progress, max(3, console.height - _FRAME), ended=ended)
     if rows:
         parts += ["", _table(rows, now, console.width, signs=signs), ""]
@@ -80,23 +80,29 @@ def visible_rows(progress: Progress, room: int, *, ended: bool = False) -> list[
     return most_urgent(rows, room, _URGENCY)
 
 
-def _steps(progress: Progress, now: float, *, signs: bool) -> Text:
+def _steps(progress: Progress, now: float, width: int, *, signs: bool) -> Text:
+    """Return the steps on one line. Where it is too narrow, those that are done give up their words, from the first."""
     done, works, comes = ("✓", "●", "·") if signs else ("+", "*", ".")
     names = list(STEPS)
     for name, before in (("reconcile", "assemble"), ("repair", "assemble"), ("review", "deliver")):
         if name in progress.steps:
             names.insert(names.index(before), name)
     reached = [names.index(name) for name in progress.steps if name in names]
-    text = Text(no_wrap=True, overflow="ellipsis")
+    said: list[Text] = []
+    passed: list[int] = []
     for position, name in enumerate(names):
         row, word = progress.steps.get(name), step_word(name)
         if row is not None and row.ended is None:
-            text.append(f"{works} {word} ", "bold yellow").append(duration(row.seconds(now)), "yellow")
+            said.append(Text.assemble((f"{works} {word} ", "bold yellow"), (duration(row.seconds(now)), "yellow")))
         elif row is not None or any(position < later for later in reached):
-            text.append(f"{done} ", "green").append(word)
+            said.append(Text.assemble((done, "green"), f" {word}"))
+            passed.append(position)
         else:
-            text.append(f"{comes} {word}", "dim")
-        text.append("  ")
+            said.append(Text(f"{comes} {word}", "dim"))
+    while passed and sum(part.cell_len + 2 for part in said) - 2 > width:
+        said[passed.pop(0)].truncate(1)
+    text = Text("  ").join(said)
+    text.no_wrap, text.overflow = True, "ellipsis"
     return text
 
 

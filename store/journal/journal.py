@@ -6,7 +6,7 @@ import atexit
 import os
 import threading
 import time
-from collections.abc import Awaitable, Iterator
+from collections.abc import Awaitable, Collection, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
 from datetime import timedelta
@@ -171,12 +171,24 @@ class Journal:
         with self._reading() as connection:
             return reader.conversations(connection) if connection is not None else []
 
-    def heads(self) -> list[Conversation]:
-        """Return all conversations, the latest first, without their counts, which takes no look at the messages."""
+    def heads(self, wanted: Collection[str]) -> dict[str, Conversation]:
+        """Return conversations by their ids, without their counts, which takes no look at the messages.
+
+        Args:
+            wanted: ids, some hundred at the most; those that the journal does not hold are left out.
+        """
         from matrioska.store.journal import reader
 
         with self._reading() as connection:
-            return reader.heads(connection) if connection is not None else []
+            found = reader.heads(connection, wanted) if connection is not None else []
+        return {head.id: head for head in found}
+
+    def latest(self) -> dict[str, tuple[str, float]]:
+        """Return of every conversation its graph, and when something was last said in it, in seconds since 1970."""
+        from matrioska.store.journal import reader
+
+        with self._reading() as connection:
+            return reader.latest(connection) if connection is not None else {}
 
     def metrics(self, conversation: str) -> list[PartyMetrics]:
         """Return what each who spoke in a conversation took, in the order of their first words."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 import sqlalchemy as sa
@@ -113,12 +114,21 @@ def conversations(connection: sa.Connection) -> list[Conversation]:
     return [Conversation.model_validate(dict(row)) for row in connection.execute(query).mappings()]
 
 
-def heads(connection: sa.Connection) -> list[Conversation]:
-    """Return all conversations, the latest first, without counting what is in them."""
+def heads(connection: sa.Connection, wanted: Collection[str]) -> list[Conversation]:
+    """Return conversations by their ids, without counting what is in them; at most some hundred at once."""
     rows = conversation_rows.c
     query = sa.select(rows.id, rows.graph, rows.title, rows.status, rows.created, rows.updated)
-    found = connection.execute(query.order_by(rows.updated.desc(), rows.id)).mappings()
-    return [Conversation.model_validate(dict(row)) for row in found]
+    return [
+        Conversation.model_validate(dict(row))
+        for row in connection.execute(query.where(rows.id.in_(wanted))).mappings()
+    ]
+
+
+def latest(connection: sa.Connection) -> dict[str, tuple[str, float]]:
+    """Return of every conversation its graph, and when something was last said in it, in seconds since 1970."""
+    rows = conversation_rows.c
+    found = connection.execute(sa.select(rows.id, rows.graph, rows.updated))
+    return {id: (graph, updated) for id, graph, updated in found}
 
 
 def metrics(connection: sa.Connection, conversation: str) -> list[PartyMetrics]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -75,6 +76,26 @@ def test_a_run_of_the_monitor_is_approved_there_and_listed_in_studio(
     assert listed[0]["thread_id"] == studio_thread_id(thread)
     assert studio.threads.get_state(listed[0]["thread_id"])["values"]["status"] == "complete"
     assert (server.base / "matrioska_artifacts" / thread / "README.md").is_file()
+
+
+def test_files_that_the_browser_sends_reach_the_run_and_hold_up_nobody(
+    server: Server, page: Page, studio: SyncLangGraphClient, tmp_path: Path
+) -> None:
+    # NiceGUI keeps small files in memory and large ones on the disk.
+    for name, size in (("small.csv", 100), ("large.csv", 3_000_000)):
+        (tmp_path / name).write_text("owl,3\n" * (size // 6))
+    page.goto(f"{server.url}/monitor/")
+    page.locator("input[type=file]").set_input_files([tmp_path / "small.csv", tmp_path / "large.csv"])
+    expect(page.get_by_test_id("start-assets").locator("li")).to_have_count(2)
+    page.get_by_test_id("start-task").fill(_TASK)
+    page.get_by_test_id("start-button").click()
+    page.wait_for_url("**/monitor/run/*")
+    thread = page.url.rpartition("/")[2]
+    listed = _until(lambda: studio.threads.search(metadata={"name": thread}))
+    values = _until(lambda: studio.threads.get_state(listed[0]["thread_id"])["values"])
+    assert set(values["assets"]) == {"small.csv", "large.csv"}
+    log = server.log.read_text()
+    assert "BlockingError" not in log and "Blocking call" not in log
 
 
 def test_a_run_of_studio_is_seen_live_as_one_of_somebody_else(

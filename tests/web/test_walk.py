@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import io
-import os
 import re
 import zipfile
 from collections.abc import Iterator
@@ -11,73 +9,16 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Browser, expect
 
-from tests.browser import PHONE, chromium
+from tests.browser import chromium
+from tests.web.walking import AT_WORK, SHOWN, WIDE, Walker, pictures_in
 from tests.web.whole import ROOT, Whole, whole_service
 
 TASK = "Create a library management system with dashboard"
-WIDE = {"width": 1280, "height": 900}
-#: Folders for the README's pictures, and for all of the walk's. Read here, since tests see no such variables.
-PICTURES, ALL_PICTURES = os.environ.get("MATRIOSKA_PICTURES"), os.environ.get("MATRIOSKA_KEEP_PICTURES")
-#: The README's pictures: what is seen on each, in which theme, on which screen, and what stands in its middle.
-SHOWN = {
-    "threads.png": ("threads-with-runs", "light", "wide", ""),
-    "plan.png": ("plan-mended", "light", "wide", "plan-field-name"),
-    "run.png": ("run", "dark", "wide", ""),
-    "module.png": ("module", "light", "wide", ""),
-    "timeline.png": ("timeline", "light", "wide", ""),
-    "phone.png": ("plan-broken", "light", "phone", "plan-complaints"),
-}
+#: A file that the person gives the run.
+OWN_FILE = "opening-hours.txt"
 _MOST_BYTES = 120_000
-_PATIENCE = 60_000
-
-
-class Walker:
-    """A page that is walked, and what goes wrong on the way."""
-
-    def __init__(self, page: Page, pictures: Path) -> None:
-        self.page = page
-        self.pictures = pictures
-        self.shown: set[str] = set()
-        self.faults: list[str] = []
-        page.set_default_timeout(_PATIENCE)
-        expect.set_options(timeout=_PATIENCE)
-        page.on("pageerror", lambda error: self.faults.append(f"uncaught {error}"))
-        page.on("console", lambda message: self.faults.append(message.text) if message.type == "error" else None)
-
-    def at(self, testid: str) -> Locator:
-        return self.page.get_by_test_id(testid)
-
-    def picture(self, name: str) -> None:
-        """Take a picture of the page as it is, light and dark, wide and on a phone."""
-        for theme in ("light", "dark"):
-            for size, viewport in (("wide", WIDE), ("phone", PHONE)):
-                self.page.emulate_media(color_scheme=theme)  # type: ignore[arg-type]
-                self.page.set_viewport_size(viewport)  # type: ignore[arg-type]
-                self.page.wait_for_timeout(250)
-                self._take(name, theme, size)
-                if size == "phone":
-                    self.assert_fits(name)
-        self.page.emulate_media(color_scheme="light")
-        self.page.set_viewport_size(WIDE)  # type: ignore[arg-type]
-
-    def _take(self, name: str, theme: str, size: str) -> None:
-        if ALL_PICTURES:
-            self.page.screenshot(path=Path(ALL_PICTURES) / f"{name}-{theme}-{size}.png", full_page=True)
-        for file, wanted in SHOWN.items():
-            if wanted[:3] == (name, theme, size):
-                self.page.evaluate("window.scrollTo(0, 0)")
-                if middle := wanted[3]:
-                    self.at(middle).first.evaluate("found => found.scrollIntoView({block: 'center'})")
-                taken = Image.open(io.BytesIO(self.page.screenshot(animations="disabled")))
-                taken.convert("RGB").quantize(96).save(self.pictures / file, optimize=True)
-                self.shown.add(file)
-
-    def assert_fits(self, name: str) -> None:
-        """Check that nothing has to be scrolled sideways."""
-        width = self.page.evaluate("document.documentElement.scrollWidth")
-        assert width <= PHONE["width"], f"{name} is {width} pixels wide on a phone"
 
 
 @pytest.fixture
@@ -94,15 +35,13 @@ def whole(tmp_path: Path) -> Iterator[Whole]:
 
 @pytest.fixture
 def walker(browser: Browser, whole: Whole, tmp_path: Path) -> Iterator[Walker]:
-    pictures = Path(PICTURES or tmp_path / "pictures")
-    pictures.mkdir(parents=True, exist_ok=True)
     context = browser.new_context(viewport=WIDE, accept_downloads=True)  # type: ignore[arg-type]
-    walker = Walker(context.new_page(), pictures)
+    walker = Walker(context.new_page(), pictures_in(tmp_path))
     walker.page.goto(whole.entrance)
     yield walker
     context.close()
     assert walker.faults == []
-    assert walker.shown == set(SHOWN)
+    assert walker.shown == set(SHOWN) - {AT_WORK}
 
 
 def test_a_run_from_its_start_to_its_download(walker: Walker, whole: Whole, tmp_path: Path) -> None:
@@ -114,7 +53,7 @@ def test_a_run_from_its_start_to_its_download(walker: Walker, whole: Whole, tmp_
     edit_the_plan(walker)
     walker.at("approve-button").click()
     expect(walker.at("run-state")).to_have_text("complete")
-    walker.picture("run")
+    see_the_diagram_larger_and_whole(walker)
     look_at_the_timeline(walker)
     open_a_module(walker, thread)
     forked = fork(walker, thread)
@@ -129,8 +68,12 @@ def test_a_run_from_its_start_to_its_download(walker: Walker, whole: Whole, tmp_
 
 
 def start(walker: Walker, task: str) -> str:
-    """Start a run and return its id."""
+    """Start a run with a file of the person's, and return its id."""
     walker.at("start-task").fill(task)
+    with walker.page.expect_file_chooser() as asked:
+        walker.at("start-files").click()
+    asked.value.set_files({"name": OWN_FILE, "mimeType": "text/plain", "buffer": b"Open from nine to five."})
+    expect(walker.at("start-assets")).to_contain_text(OWN_FILE)
     walker.at("start-button").click()
     walker.page.wait_for_url(re.compile(r"/monitor/run/"))
     expect(walker.at("approve-button")).to_be_enabled()
@@ -156,12 +99,27 @@ def edit_the_plan(walker: Walker) -> None:
     expect(complaints).to_contain_text("can be carried out")
     added.get_by_test_id("plan-field-name").fill("Staff notes")
     added.get_by_test_id("plan-field-description").fill("Write notes about the library for its staff.")
+    added.get_by_test_id("plan-field-asset-reads").fill("closing-hours.txt")
+    expect(complaints).to_contain_text("closing-hours.txt")
+    added.get_by_test_id("plan-field-asset-reads").fill(OWN_FILE)
+    expect(complaints).to_contain_text("can be carried out")
     added.get_by_test_id("plan-field-dependencies").click()
     page.get_by_role("option", name="domain-model").click()
     page.keyboard.press("Escape")
     expect(walker.at("approve-button")).to_have_text("Approve as edited")
     expect(walker.at("approve-button")).to_be_enabled()
     walker.picture("plan-mended")
+
+
+def see_the_diagram_larger_and_whole(walker: Walker) -> None:
+    """Make the diagram larger, and see it whole."""
+    drawn = walker.at("diagram").locator("svg")
+    first = drawn.evaluate("svg => svg.clientWidth")
+    walker.at("diagram-larger").click()
+    assert drawn.evaluate("svg => svg.clientWidth") > first
+    walker.at("diagram-whole").click()
+    assert walker.at("diagram").evaluate("frame => frame.scrollHeight <= frame.clientHeight")
+    walker.picture("run")
 
 
 def look_at_the_timeline(walker: Walker) -> None:
@@ -173,11 +131,12 @@ def look_at_the_timeline(walker: Walker) -> None:
 
 
 def open_a_module(walker: Walker, thread: str) -> None:
-    """Open the module that was added, and come back."""
+    """Open the module that was added, see that it was told the person's file, and come back."""
     page = walker.page
     walker.at("module-notes").click()
     page.wait_for_url(re.compile(r"/module/notes"))
     expect(page.locator("h1")).to_contain_text("Staff notes")
+    expect(page.locator("tr", has_text=OWN_FILE)).to_contain_text("included")
     walker.picture("module")
     walker.at("back-to-run").click()
     page.wait_for_url(re.compile(f"/run/{thread}$"))

@@ -91,9 +91,7 @@ def _approval(answering: _Answering, question: dict[str, Any]) -> None:
         draft = answering.drafts().of(answering.thread, plan)
         editor = _editor(answering, draft)
         with ui.element("div").classes("tools answers"):
-            approve = answering.button(
-                _("Approve"), "approve-button", lambda: _approve(answering, editor), "unelevated"
-            )
+            approve = answering.button("", "approve-button", lambda: _approve(answering, editor), "unelevated")
             _with_words(answering, _("Say what to change"), "respond", _("A new plan is made by your words."))
             _refuse(answering, _("Refuse"), _("Refuse the plan, and end the run?"))
             undo = ui.button(_("Undo all edits"), on_click=lambda: _undo(editor)).props("flat no-caps")
@@ -107,10 +105,6 @@ def _approval(answering: _Answering, question: dict[str, Any]) -> None:
 
         editor.on_checked = show
         show()
-
-
-def _approving(answering: _Answering, editor: PlanEditor, testid: str) -> ui.button:
-    return answering.button("", testid, lambda: _approve(answering, editor), "unelevated")
 
 
 def _editor(answering: _Answering, draft: Draft) -> PlanEditor:
@@ -146,7 +140,7 @@ def _failures(answering: _Answering, question: dict[str, Any]) -> None:
         with ui.expansion(_("Edit the plan")).classes("fold").props("data-testid=plan-fold"):
             editor = _editor(answering, draft)
         with ui.element("div").classes("tools answers"):
-            retry = _approving(answering, editor, "retry-button")
+            retry = answering.button("", "retry-button", lambda: _approve(answering, editor), "unelevated")
             _with_words(answering, _("Try again with a hint"), "respond", _("The modules that failed are told this."))
             answering.button(_("Go on without them"), "skip-button", lambda: answering.give("reject"))
 

@@ -11,7 +11,7 @@ from nicegui import ui
 from matrioska.i18n import _, counted, figure, told
 from matrioska.state.architecture import MODALITIES, ModuleSpec
 from matrioska.web.monitor.draft import Card, Draft, sort_complaints, text_of
-from matrioska.web.monitor.page import attempt, text
+from matrioska.web.monitor.page import brought, text
 from matrioska.workers.plugins import workers
 
 #: Seconds of rest after which what was typed is checked.
@@ -138,12 +138,8 @@ class PlanEditor:
     async def check_now(self) -> None:
         """Check the draft as it stands."""
         edits = self._edits
-        complaints: list[str] = []
-
-        async def look() -> None:
-            complaints.extend(await self._check(self.draft.plan))
-
-        if not await attempt(look()) or edits != self._edits:
+        complaints = await brought(self._check(self.draft.plan))
+        if complaints is None or edits != self._edits:
             return
         self.complaints, self.is_checked = complaints, True
         self._tell()
@@ -239,6 +235,7 @@ class ModuleForm:
             self._one_of("worker", _("Worker"), sorted(workers()))
             self._one_of("modality", _("Kind of work"), list(MODALITIES))
             self._line("model", _("Model, if not the run's")).props("placeholder=provider:model")
+        self._lines("asset_reads", _("Reads these files of yours, one a line"))
         self._lines("outputs", _("Hands over, one a line"))
         if remove is not None:
             with ui.element("div"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Awaitable
 from functools import partial
 
 from nicegui import ui
@@ -10,7 +11,7 @@ from nicegui import ui
 from matrioska.i18n import _, counted, figure
 from matrioska.state.journal import Message
 from matrioska.web.monitor.page import block, brought, facts, section, text, unfolding
-from matrioska.web.monitor.words import lasting, moment, state_word, tokens
+from matrioska.web.monitor.words import lasting, message_word, moment, state_word, tokens
 from matrioska.web.runs.desk import Desk
 from matrioska.web.runs.views import Event, RunView
 
@@ -64,7 +65,7 @@ class JournalPanel:
         """Read what is new in the journal, and show its top."""
         self._news = 0
         self._more.set_visibility(False)
-        while len(self._messages) < _MOST and (found := await brought(self._desk.journal(self._thread, self._last))):
+        while len(self._messages) < _MOST and (found := await brought(self._brief())):
             self._messages |= {message.id: message for message in found}
             self._last = found[-1].number
         self._below = {}
@@ -79,6 +80,10 @@ class JournalPanel:
                 text(_("Only the beginning is shown; `matrioska journal` has the rest."), classes="dim")
             self._branches("", 0)
 
+    def _brief(self) -> Awaitable[list[Message]]:
+        # Prompts are long, a page lasts, and of most messages nobody opens more than the line.
+        return self._desk.journal(self._thread, self._last, brief=True)
+
     def _branches(self, parent: str, begin: int) -> None:
         below = self._below.get(parent, [])
         for message in below[begin : begin + _BRANCHES]:
@@ -86,7 +91,10 @@ class JournalPanel:
         if (rest := len(below) - begin - _BRANCHES) > 0:
             unfolding(counted("{n} more", "{n} more", rest), lambda: self._branches(parent, begin + _BRANCHES))
 
-    def _open(self, message: Message) -> None:
+    async def _open(self, brief: Message) -> None:
+        found = await self._desk.journal(self._thread, brief.number - 1, 1)
+        # What was said anew meanwhile is told no more.
+        message = next((each for each in found if each.id == brief.id), brief)
         call = message.metrics[0] if message.metrics else None
         used = sum(metric.input_tokens + metric.output_tokens for metric in message.metrics)
         facts(
@@ -109,7 +117,7 @@ def _line(message: Message, below: int) -> str:
     said = " ".join(message.content[: _LONGEST_LINE * 2].split())
     said = said if len(said) <= _LONGEST_LINE else said[: _LONGEST_LINE - 1] + "…"
     answers = f" ({figure(below)})" if below else ""
-    return f"{message.source} → {message.destination}, {message.type}{answers}: {said}"
+    return f"{message.source} → {message.destination}, {message_word(message.type)}{answers}: {said}"
 
 
 def _cut(said: str) -> str:

@@ -12,9 +12,10 @@ from urllib.parse import parse_qs
 from nicegui import Client, ui
 from nicegui.language import Language
 from nicegui.slot import Slot, get_task_id
+from nicegui.translations import translations
 from starlette.requests import Request
 
-from matrioska.i18n import ENGLISH, ask_for_words, known, languages, spoken, wanted, words_of
+from matrioska.i18n import ENGLISH, N_, ask_for_words, known, languages, spoken, wanted, words_of
 
 #: Cookie with the language that a person chose.
 LANGUAGE_COOKIE = "matrioska-language"
@@ -22,6 +23,15 @@ LANGUAGE_COOKIE = "matrioska-language"
 SPOKEN = {"en": ("English", "en-US"), "pt_BR": ("Português", "pt-BR")}
 #: Seconds that a page may take until it stands: NiceGUI's three are few on a machine that works hard.
 RESPONSE_TIMEOUT = 20.0
+#: What NiceGUI says by itself, by its names for that.
+_SAID_BY_NICEGUI = {
+    "connection_lost": N_("Connection lost."),
+    "trying_to_reconnect": N_(
+        "It is being tried again. If the service was started anew since, open the address that it printed."
+    ),
+    "message_too_long": N_("Too much was entered."),
+    "message_too_long_body": N_("The service does not take as much at once, and did not get it."),
+}
 _MOST_ASKED = 20
 _KEY = "words"
 
@@ -34,6 +44,14 @@ class Page(ui.page):
     def resolve_language(self) -> Language | None:
         """See `ui.page`."""
         return cast(Language, SPOKEN.get(spoken(), SPOKEN[ENGLISH])[1])
+
+
+def speak_for_nicegui() -> None:
+    """Have what NiceGUI's own notices say be said in our words and languages. Called once, before the first page."""
+    for ours in languages():
+        words = words_of(ours)
+        said = {name: words.gettext(text) for name, text in _SAID_BY_NICEGUI.items()}
+        translations[cast(Language, SPOKEN.get(ours, SPOKEN[ENGLISH])[1])] = said
 
 
 def page(path: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:

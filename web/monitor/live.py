@@ -5,21 +5,23 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
+from contextlib import aclosing
 from typing import Any
 
 from nicegui import Client
 
+from matrioska.web.monitor.page import complain
 from matrioska.web.runs.views import Event
 
 #: Seconds between two repaints, at least.
 INTERVAL = 0.25
 #: A repaint takes at most one part in so many of the time.
 _SHARE = 5
-#: Seconds until a subscription that broke is made again.
+#: Seconds until what failed is tried again.
 _PAUSE = 2.0
 
-Events = Callable[[int], AsyncIterator[Event]]
+Events = Callable[[int], AsyncGenerator[Event]]
 
 
 class Live:
@@ -50,6 +52,7 @@ class Live:
         self._due = asyncio.Event()
         self._stale = False
         self._tasks: list[asyncio.Task[None]] = []
+        self._failing: set[str] = set()
         # The page's own: what a browser's message begins would not know the language.
         self._context = contextvars.copy_context()
         client.on_connect(self.begin)
@@ -78,13 +81,15 @@ class Live:
     async def _listen(self) -> None:
         while True:
             try:
-                async for event in self._events(self._last):
-                    self._last = max(self._last, event.id)
-                    if self._hear(event):
-                        self._stale = self._stale or event.type != "piece"
-                        self._due.set()
+                async with aclosing(self._events(self._last)) as events:
+                    async for event in events:
+                        self._failing.discard("events")
+                        self._last = max(self._last, event.id)
+                        if self._hear(event):
+                            self._stale = self._stale or event.type != "piece"
+                            self._due.set()
             except Exception as error:  # noqa: BLE001 - a page must not go blind for one fault
-                self._client.handle_exception(error)
+                self._failed("events", error)
             await asyncio.sleep(_PAUSE)
 
     async def _paint(self) -> None:
@@ -93,10 +98,20 @@ class Live:
             self._due.clear()
             began = time.perf_counter()
             stale, self._stale = self._stale, False
+            least = INTERVAL
             try:
                 with self._client:
                     await self._repaint(stale)
+                self._failing.discard("repaint")
             except Exception as error:  # noqa: BLE001 - the next repaint may do
-                self._stale = self._stale or stale
-                self._client.handle_exception(error)
-            await asyncio.sleep(max(INTERVAL, _SHARE * (time.perf_counter() - began)))
+                self._failed("repaint", error)
+                self._stale, least = self._stale or stale, _PAUSE
+                self._due.set()
+            await asyncio.sleep(max(least, _SHARE * (time.perf_counter() - began)))
+
+    def _failed(self, what: str, error: Exception) -> None:
+        """Tell the person, once for as long as it goes on: what the page shows may be so no longer."""
+        if what not in self._failing:
+            self._failing.add(what)
+            with self._client:
+                complain(error)

@@ -12,11 +12,11 @@ from nicegui import ui
 from matrioska.i18n import _, counted, told
 from matrioska.web.monitor.deliverable import show_files
 from matrioska.web.monitor.live import Live
-from matrioska.web.monitor.modules import WORKING
 from matrioska.web.monitor.page import Badge, block, facts, framed, section, show_fault, text, unfolding
 from matrioska.web.monitor.sheet import Sheet
 from matrioska.web.monitor.whiteboard import show_list
 from matrioska.web.monitor.words import lasting, moment, tokens
+from matrioska.web.runs.board import WORKING
 from matrioska.web.runs.desk import Desk
 from matrioska.web.runs.views import Attempt, Event, ModuleDetail, ModuleView
 

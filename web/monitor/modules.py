@@ -14,10 +14,9 @@ from matrioska.web.monitor.page import PREFIX, block, text
 from matrioska.web.monitor.sheet import Row, Sheet
 from matrioska.web.monitor.threads import STATE_CELL
 from matrioska.web.monitor.words import lasting, state_word, tokens
+from matrioska.web.runs.board import WORKING
 from matrioska.web.runs.views import Event, ModuleView, RunView
 
-#: States in which a module speaks.
-WORKING = frozenset({"agreeing", "producing", "mending"})
 #: Characters kept of what a module says, and most modules heard at once.
 _KEPT, _MOST_HEARD = 2_000, 6
 #: Without HTML in labels, and strict besides: see `diagram`.
@@ -45,10 +44,15 @@ class ModulesPanel:
         self._modules: list[ModuleView] = []
         self._drawn = ""
         self._painted: dict[str, Any] = {}
+        self._rows: dict[str, tuple[ModuleView, Row]] = {}
         self._nothing = text(_("There is no plan yet."), classes="dim")
-        with ui.element("section").classes("part diagram") as self._frame:
+        with ui.element("section").classes("part") as self._frame:
             self._diagram = ui.mermaid("flowchart LR", config=_MERMAID, on_node_click=self._clicked)
-            self._diagram.props["data-testid"] = "diagram"
+            self._diagram.classes("diagram").props["data-testid"] = "diagram"
+            with ui.element("div").classes("row-tight sizes"):
+                self._size(_("Smaller"), "zoom_out", "smaller", 0.8)
+                self._size(_("Larger"), "zoom_in", "larger", 1.25)
+                self._size(_("The whole diagram"), "fit_screen", "whole", 0)
         self._many = text(_("So many modules are not drawn; the table has them, layer by layer."), classes="dim")
         self._talk = Talk()
         with ui.element("section").classes("part") as self._table:
@@ -70,11 +74,18 @@ class ModulesPanel:
             self._draw()
         self._talk.show(view)
         ordered = sorted(self._modules, key=lambda each: each.layer)
-        self._sheet.show([_row(self._thread, module) for module in ordered])
+        self._sheet.show([self._row(module) for module in ordered])
 
     def hear(self, event: Event) -> None:
         """See `Panel`."""
         self._talk.hear(event)
+
+    def _row(self, module: ModuleView) -> Row:
+        """Return a module's row: of most of a thousand modules nothing is different."""
+        kept = self._rows.get(module.id)
+        if kept is None or kept[0] != module:
+            kept = self._rows[module.id] = (module, _row(self._thread, module))
+        return kept[1]
 
     def _draw(self) -> None:
         source = diagram_of(self._modules, _("The plan: modules and what they wait for"))
@@ -90,6 +101,13 @@ class ModulesPanel:
         if self._painted and self._diagram.client.has_socket_connection:
             told = f"{json.dumps(self._diagram.html_id)}, {json.dumps(self._painted)}"
             self._diagram.client.run_javascript(f"matrioska.paint({told})")
+
+    def _size(self, label: str, icon: str, testid: str, times: float) -> None:
+        """Add a button that makes the diagram so many times as large; with 0 times, as large as can be seen whole."""
+        made = ui.button(icon=icon, color=None).props("flat round dense").classes("quiet")
+        made.props["aria-label"] = made.props["title"] = label
+        made.props["data-testid"] = f"diagram-{testid}"
+        made.on("click", js_handler=f"() => matrioska.zoom({json.dumps(self._diagram.html_id)}, {times})")
 
     def _clicked(self, event: Any) -> None:
         if (module := module_at(event.node_id, self._modules)) is not None:

@@ -10,7 +10,7 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from matrioska.web.guard import host_name
-from matrioska.web.monitor.language import page, remembered
+from matrioska.web.monitor.language import page, remembered, speak_for_nicegui
 from matrioska.web.monitor.module import module_page
 from matrioska.web.monitor.nowhere import answer_unknown_addresses
 from matrioska.web.monitor.page import PREFIX, share_assets
@@ -32,6 +32,7 @@ _POLICY = (
 def register_pages(desk: Desk) -> None:
     """Make the pages known to NiceGUI. Once in a process: NiceGUI has one application."""
     share_assets()
+    speak_for_nicegui()
     answer_unknown_addresses()
 
     @page("/")

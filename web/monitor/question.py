@@ -100,9 +100,7 @@ class _QuestionPage:
             self._missing = ui.element("div")
         with section(_("Minds") if view.line.graph == "cascade" else _("Who answered")) as self._minds_part:
             self._minds = ui.element("div").classes("stack")
-        if view.details:
-            details = json.dumps(view.details, indent=2, ensure_ascii=False)
-            unfolding(_("The whole answer, as data"), lambda: block(details))
+        self._details = unfolding(_("The whole answer, as data"), self._detailed)
         self._journal = JournalPanel(desk, self._thread)
         self.show(view)
         Live(ui.context.client, lambda last: desk.events(self._thread, last), view.events, self._hear, self._look)
@@ -121,12 +119,16 @@ class _QuestionPage:
             if view.missing:
                 text(_("Whose word is missing"), "h3", "key")
                 show_list(view.missing, "")
+        self._details.set_visibility(bool(view.details))
         self._minds_part.set_visibility(bool(view.minds))
         if [mind.id for mind in view.minds] != list(self._shown):
             self._plant(view.minds)
         for mind in view.minds:
             self._shown[mind.id].show(mind)
         self._journal.look()
+
+    def _detailed(self) -> None:
+        block(json.dumps(self._view.details, indent=2, ensure_ascii=False))
 
     def _plant(self, minds: Sequence[MindView]) -> None:
         self._minds.clear()
@@ -183,7 +185,8 @@ class MindPart:
         """Show the mind as it is now."""
         self._view = mind
         self._state.show(mind.state)
-        parts = (mind.model, tokens(mind.tokens) if mind.tokens else "", lasting(mind.seconds))
+        used = _("{n} tokens").format(n=tokens(mind.tokens)) if mind.tokens else ""
+        parts = (mind.model, used, lasting(mind.seconds))
         self._figures.text = " · ".join(part for part in parts if part)
         self._talk.text = self._said
         self._talk.set_visibility(bool(self._said) and mind.state == "working")

@@ -16,8 +16,8 @@ from matrioska.web.runs.views import RunLine
 
 #: Seconds between two looks at the list.
 _LOOK = 3.0
-#: Rows asked for at once, and most rows shown.
-_STRIDE, _MOST = 100, 2_000
+#: Rows asked for in a look, rows asked for at once of those further down, and most rows shown.
+_STRIDE, _FURTHER, _MOST = 100, 500, 2_000
 
 _TITLE_CELL = """<q-td :props="props"><a :href="props.row.href" :data-testid="'run-row-' + props.row.thread">
 {{ props.row.title }}</a></q-td>"""
@@ -39,7 +39,7 @@ class _Threads:
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
         self._lines: dict[str, RunLine] = {}
-        self._whole = False
+        self._begun = self._whole = False
         self._faulty = False
         StartForm(desk)
         with ui.element("section").classes("part asks"):
@@ -50,22 +50,27 @@ class _Threads:
                 cells={"title": _TITLE_CELL, "state": STATE_CELL},
                 empty=_("No threads yet. Start a run above, or with `matrioska run` on the command line."),
             )
-        ui.timer(_LOOK, self.look, immediate=False)
+        ui.timer(_LOOK, self.look)
 
     async def look(self) -> None:
-        """Look at the threads touched last, the first time at all of them, and show what is different."""
+        """Look at the threads touched last, and show what is different.
+
+        The first time is while the page is built, which waits for no more; the second is at all of them.
+        """
         try:
             newest = await self._desk.runs(limit=_STRIDE)
             lines = {line.thread: line for line in newest}
-            while not self._whole and len(newest) == _STRIDE and len(lines) < _MOST:
-                newest = await self._desk.runs(after=newest[-1].thread, limit=_STRIDE)
+            asked = _STRIDE
+            while self._begun and not self._whole and len(newest) == asked and len(lines) < _MOST:
+                asked = min(_FURTHER, _MOST - len(lines))
+                newest = await self._desk.runs(after=newest[-1].thread, limit=asked)
                 lines |= {line.thread: line for line in newest}
         except Exception as error:  # noqa: BLE001 - the boundary: told once, and looked again
             if not self._faulty:
                 complain(error)
             self._faulty = True
             return
-        self._whole, self._faulty = True, False
+        self._whole, self._begun, self._faulty = self._begun, True, False
         self._lines = {**lines, **{thread: line for thread, line in self._lines.items() if thread not in lines}}
         self._sheet.show([_row(line) for line in self._lines.values()])
 

@@ -74,7 +74,8 @@ def timeline_of(modules: Sequence[ModuleView], critical_path: float, now: float)
     }
     if critical_path > end:
         # Modules that agree first overlap with those that wait for them: the line then lies behind the last bar.
-        options["xAxis"]["max"] = round(critical_path * 1.05, 1)
+        # Its own end has no label: that would stand beside the last round number.
+        options["xAxis"] |= {"max": round(critical_path * 1.05, 1), "axisLabel": {"showMaxLabel": False}}
     if len(shown) > MOST_BARS:
         options["dataZoom"] = [{"type": "slider", "yAxisIndex": 0, "endValue": MOST_BARS - 1, "brushSelect": False}]
     return options

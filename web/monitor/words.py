@@ -4,32 +4,35 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from matrioska.i18n import _, figure
+from matrioska.i18n import N_, _, figure
 from matrioska.state.figures import duration
+
+_STATES = {
+    "waiting": N_("waiting"),
+    "agreeing": N_("agreeing"),
+    "agreed": N_("agreed"),
+    "producing": N_("producing"),
+    "mending": N_("mending"),
+    "done": N_("done"),
+    "failed": N_("failed"),
+    "blocked": N_("blocked"),
+    "working": N_("working"),
+    "complete": N_("complete"),
+    "partial": N_("partly done"),
+    "interrupted": N_("stopped"),
+    "unfinished": N_("stopped"),
+    "unreadable": N_("unreadable"),
+    "empty": N_("empty"),
+    "open": N_("open"),
+    "answered": N_("answered"),
+    "idle": N_("had nothing to do"),
+}
 
 
 def state_word(state: str) -> str:
     """Return the word for the state of a module, a mind or a run; one that is not known stands for itself."""
-    return {
-        "waiting": _("waiting"),
-        "agreeing": _("agreeing"),
-        "agreed": _("agreed"),
-        "producing": _("producing"),
-        "mending": _("mending"),
-        "done": _("done"),
-        "failed": _("failed"),
-        "blocked": _("blocked"),
-        "working": _("working"),
-        "complete": _("complete"),
-        "partial": _("partly done"),
-        "interrupted": _("stopped"),
-        "unfinished": _("stopped"),
-        "unreadable": _("unreadable"),
-        "empty": _("empty"),
-        "open": _("open"),
-        "answered": _("answered"),
-        "idle": _("had nothing to do"),
-    }.get(state, state)
+    # Only one word is looked up: a table of modules asks for a thousand.
+    return _(_STATES[state]) if state in _STATES else state
 
 
 def run_word(status: str) -> str:
@@ -61,6 +64,23 @@ def graph_word(graph: str) -> str:
         "ensemble": _("ensemble"),
         "single": _("question"),
     }.get(graph, graph)
+
+
+def message_word(type: str) -> str:
+    """Return what a message of the journal is, in a word."""
+    return {
+        "delegation": _("delegation"),
+        "response": _("response"),
+        "query": _("query"),
+        "reflection": _("reflection"),
+        "iteration": _("iteration"),
+        "synthesis": _("synthesis"),
+        "critique": _("critique"),
+        "expansion": _("expansion"),
+        "status": _("status"),
+        "error": _("error"),
+        "control": _("control"),
+    }.get(type, type)
 
 
 def moment(seconds: float) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 
 from starlette.applications import Starlette
@@ -20,6 +21,9 @@ from matrioska.web.preview.pages import page_of
 
 #: Returns the content and the media type of a file of a thread's deliverable.
 Reader = Callable[[str, str], Awaitable[tuple[bytes, str]]]
+
+#: What browsers say of a request for a page, ``Sec-Fetch-Dest``.
+_OPENED = frozenset({"document", "iframe"})
 
 
 def build_preview(links: Links, read: Reader, *, hosts: frozenset[str] | None) -> Starlette:
@@ -41,7 +45,9 @@ def build_preview(links: Links, read: Reader, *, hosts: frozenset[str] | None) -
             # Which threads and files there are is nobody's business who asks for another.
             return _nothing()
         folder = f"{request.url.scheme}://{request.headers['host']}{links.folder(thread)}"
-        page = page_of(path, content, folder)
+        opened = request.headers.get("sec-fetch-dest", "document") in _OPENED
+        # Long Markdown takes seconds.
+        page = await asyncio.to_thread(page_of, path, content, folder, opened=opened)
         return Response(page.content, media_type=page.media_type, headers=page.headers)
 
     return Starlette(

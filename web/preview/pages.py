@@ -42,7 +42,7 @@ _PARTS = {
     ".webm": "video/webm",
 }
 #: The largest text that is drawn as Markdown, in bytes; a larger one is shown as it is.
-MAX_MARKDOWN = 1_000_000
+MAX_MARKDOWN = 250_000
 #: What a frame may do. With ``allow-forms`` a script hears that a form is sent; ``form-action`` then stops it.
 SANDBOX = "allow-scripts allow-forms"
 # All that may stand before: the first ">" ends a doctype, whatever it holds.
@@ -98,18 +98,20 @@ class Page:
     headers: dict[str, str]
 
 
-def page_of(path: str, content: bytes, folder: str) -> Page:
+def page_of(path: str, content: bytes, folder: str, *, opened: bool = True) -> Page:
     """Return what a file is served as.
 
     Args:
         path: its path in the deliverable.
         content: its bytes.
         folder: address below which the deliverable stands, with the slash at its end.
+        opened: whether it is opened as a page, not loaded as a part of one. Only then is Markdown drawn, which takes
+            its time: a page may name a thousand pictures.
     """
     suffix = PurePosixPath(path).suffix.lower()
     if suffix in _PAGES:
         return Page(_with_prelude(content), "text/html; charset=utf-8", _headers(folder, scripts=True))
-    if suffix in _MARKDOWN and len(content) <= MAX_MARKDOWN:
+    if suffix in _MARKDOWN and opened and len(content) <= MAX_MARKDOWN:
         return Page(_prose(path, content), "text/html; charset=utf-8", _headers(folder, scripts=False))
     return Page(content, _PARTS.get(suffix, "text/plain; charset=utf-8"), _headers(folder, scripts=False))
 

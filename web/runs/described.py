@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from matrioska.web.runs.looking import MOST_MESSAGES
-from matrioska.web.runs.routes import MOST_LINES
+from matrioska.web.runs.routes import MOST_LINES, MOST_NUMBER
 from matrioska.web.runs.schemas import (
     Complaints,
     ForkRequest,
@@ -66,6 +66,7 @@ _QUESTION = (
     "Id of the question that was read, as the run gave it; 409 where it asks another one by now. Without it, whatever "
     "the run asks is answered."
 )
+_NUMBER = {"type": "integer", "minimum": 0, "maximum": MOST_NUMBER}
 _THREAD = {
     "name": "thread",
     "in": "path",
@@ -131,7 +132,7 @@ def run_paths() -> dict[str, Any]:
                 (404, 422),
                 [
                     _THREAD,
-                    _query("after", "Number of the last message known.", {"type": "integer", "minimum": 0}),
+                    _query("after", "Number of the last message known.", _NUMBER),
                     _query("limit", "So many.", {"type": "integer", "minimum": 1, "maximum": MOST_MESSAGES}),
                 ],
             )
@@ -142,7 +143,8 @@ def run_paths() -> dict[str, Any]:
                 Complaints,
                 (*_BODY, 404),
                 [_query("thread", "The run whose assets it may name; without one, any asset is taken to be there.")],
-                body={"type": "object", "additionalProperties": True},
+                # A plan of any form is looked at: whatever is wrong with it is told in words.
+                body={"description": "The plan."},
             )
         },
     }
@@ -174,14 +176,13 @@ def _act(summary: str, body: dict[str, Any] | None = None, parameters: Sequence[
 
 
 def _events() -> dict[str, Any]:
-    number = {"type": "integer", "minimum": 0}
     schema = {"type": "string", "description": _EVENTS, "x-event": _ref(Event)}
     return {
         "summary": "What happens to a run, as it happens.",
         "parameters": [
             _THREAD,
-            _query("after", "Id of the last event known; without one, events begin now.", number),
-            {**_query("Last-Event-ID", "The same, as browsers send it.", number), "in": "header"},
+            _query("after", "Id of the last event known; without one, events begin now.", _NUMBER),
+            {**_query("Last-Event-ID", "The same, as browsers send it.", _NUMBER), "in": "header"},
         ],
         "responses": {"200": {"description": _EVENTS, "content": {"text/event-stream": {"schema": schema}}}}
         | _errors((404, 422)),

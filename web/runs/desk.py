@@ -87,9 +87,9 @@ class Desk(Looking):
         runs = self._with(self._runs.context.model_copy(update=update))
         await self._check_models(runs)
         name = thread or new_thread_id(text)
-        if thread is not None and await runs.saver.aget_tuple(config_of(thread)) is not None:
+        if thread is not None and await self._taken(thread):
             raise RequestError(
-                409, "thread_taken", f"There is a run {thread!r} already.", next_step="Choose another id."
+                409, "thread_taken", f"There is a thread {thread!r} already.", next_step="Choose another id."
             )
         await self.drives.drive(name, partial(runs.start, text, thread_id=name, assets=assets))
         return name
@@ -219,6 +219,13 @@ class Desk(Looking):
             raise RequestError(
                 422, error.code, shown_reason(error.message), next_step=shown_reason(error.next_step)
             ) from error
+
+    async def _taken(self, thread: str) -> bool:
+        """Whether a thread of this id is there. A question to a single model has nothing but its conversation."""
+        if await self._runs.saver.aget_tuple(config_of(thread)) is not None:
+            return True
+        head = (await asyncio.to_thread(self._journal.heads, [thread])).get(thread)
+        return head is not None and head.graph == "single"
 
     async def _idle(self, thread: str) -> SavedRun:
         """Return what is saved of a run that nobody works on.

@@ -20,6 +20,17 @@ from matrioska.web.runs.views import RunLine
 MOST_LINES = 5_000
 #: 100 ns ticks between 1582, from which the time in an id counts, and 1970.
 _GREGORIAN = 0x01B21DD213814000
+#: The latest checkpoint of each thread: from one thread to the next by the index, past all that lies between.
+_LATEST = """
+    WITH RECURSIVE threads(id) AS (
+        SELECT MIN(thread_id) FROM checkpoints
+        UNION ALL
+        SELECT (SELECT MIN(thread_id) FROM checkpoints WHERE thread_id > id) FROM threads WHERE id IS NOT NULL
+    ), latest(thread, checkpoint) AS (
+        SELECT id, (SELECT MAX(checkpoint_id) FROM checkpoints WHERE thread_id = id AND checkpoint_ns = '') FROM threads
+    )
+    SELECT thread, checkpoint FROM latest WHERE checkpoint IS NOT NULL
+"""
 
 
 class Listing:
@@ -42,15 +53,16 @@ class Listing:
             after: id of the thread before the first one wanted; '' for the beginning, as for one that is not there.
             limit: so many at the most.
         """
-        heads = {head.id: head for head in await asyncio.to_thread(self._journal.heads)}
-        times = self._times() | {head.id: head.updated for head in heads.values() if head.graph == "single"}
-        for thread in times.keys() & heads.keys():
-            times[thread] = max(times[thread], heads[thread].updated)
-        order = sorted(times, key=lambda thread: (-times[thread], thread))
+        order, times = await asyncio.to_thread(self._order)
         begin = order.index(after) + 1 if after in times else 0
-        inodes = held_inodes()
         wanted = order[begin : begin + limit]
-        return [await self.line(thread, heads, inodes, updated=times[thread]) for thread in wanted]
+        heads, inodes = await asyncio.to_thread(self._journal.heads, wanted), held_inodes()
+        found = []
+        for thread in wanted:
+            found.append(await self.line(thread, heads, inodes, updated=times[thread]))
+            # To read a thread anew takes milliseconds, of which others wait for one at the most.
+            await asyncio.sleep(0)
+        return found
 
     async def line(
         self,
@@ -71,7 +83,7 @@ class Listing:
         head = heads.get(thread)
         working = self.working(thread, head, inodes)
         try:
-            found = single_line(head) if head and head.graph == "single" else await self._saved(thread)
+            found = single_line(head) if head and head.graph == "single" else await self._saved(thread, head)
         except Exception as error:  # noqa: BLE001 - whatever stands there in a thread's place
             reason = error_body(error).error.message
             return RunLine(thread=thread, graph="", title=reason, status="unreadable", updated=updated)
@@ -85,11 +97,11 @@ class Listing:
         lock = self._saves.runs.layout.checkpoints / "locks" / f"{thread}.lock"
         return at_work(lock, head, inodes)
 
-    async def _saved(self, thread: str) -> RunLine:
+    async def _saved(self, thread: str, head: Conversation | None) -> RunLine:
         mark, kept = self._saves.mark(thread), self._lines.get(thread)
         if kept is None or kept[0] != mark:
             # A thread is of one graph for good, and to find out which reads all that is saved of it.
-            known = kept is not None and kept[1].graph == "matrioska"
+            known = "matrioska" in (kept and kept[1].graph, head and head.graph)
             kept = self._lines[thread] = (mark, await self._read(thread, known=known))
         self._lines.move_to_end(thread)
         while len(self._lines) > MOST_LINES:
@@ -101,14 +113,19 @@ class Listing:
             return question_line(await self._saves.question(thread))
         return run_line(thread, await self._saves.run(thread))
 
+    def _order(self) -> tuple[list[str], dict[str, float]]:
+        """Return all threads, the one touched last first, and when each was."""
+        times = self._times()
+        for thread, (graph, updated) in self._journal.latest().items():
+            if thread in times or graph == "single":
+                times[thread] = max(times.get(thread, 0.0), updated)
+        return sorted(times, key=lambda thread: (-times[thread], thread)), times
+
     def _times(self) -> dict[str, float]:
         """Return when each thread's last checkpoint was made: its id tells."""
         with self._saves.runs.saver.cursor(transaction=False) as cursor:
-            rows = cursor.execute(
-                "SELECT thread_id, checkpoint_id, MAX(rowid) FROM checkpoints WHERE checkpoint_ns = '' "
-                "GROUP BY thread_id"
-            ).fetchall()
-        return {str(thread): _time_of(str(checkpoint)) for thread, checkpoint, _ in rows}
+            rows = cursor.execute(_LATEST).fetchall()
+        return {str(thread): _time_of(str(checkpoint)) for thread, checkpoint in rows}
 
 
 def _time_of(checkpoint: str) -> float:

@@ -17,6 +17,7 @@ from matrioska.state.errors import PlanError, ThreadNotFoundError
 from matrioska.state.ids import slug
 from matrioska.state.journal import Message
 from matrioska.state.repository import Asset
+from matrioska.state.text import clean_text
 from matrioska.store.artifacts import ArtifactStore
 from matrioska.store.fitness import FitnessBook, FitnessRow
 from matrioska.store.journal import Journal
@@ -62,7 +63,7 @@ class Looking:
     ) -> None:
         self._saves, self._journal, self._archives, self._topology = saves, journal, archives, topology
         self._layout = saves.runs.layout
-        self._error_of = error_of
+        self._here, self._error_of = here, error_of
         self._listing = Listing(saves, journal, here)
         self._watches = Watches(journal, self._mark, here)
         self._shared = Shared(self._run)
@@ -93,15 +94,18 @@ class Looking:
         if line.graph != "matrioska":
             return RunView(line=line, task=line.title, status=line.status, events=watch.channel.last)
         saved = await self._saves.run(thread)
-        view = run_view(line, saved, watch.board, self._saves.ledger(thread), time.time(), watch.channel.last)
+        ledger = await self._saves.ledger(thread)
+        view = run_view(line, saved, watch.board, ledger, time.time(), watch.channel.last)
         return view if view.error else view.model_copy(update={"error": self._error_of(thread)})
 
     async def line(self, thread: str) -> RunLine:
         """Return a thread as it stands in the list; see `run` for the errors."""
-        heads = {head.id: head for head in await asyncio.to_thread(self._journal.heads)}
+        heads = await asyncio.to_thread(self._journal.heads, [clean_text(thread)])
         if thread not in heads or heads[thread].graph != "single":
             self._saves.mark(thread)
-        return await self._listing.line(thread, heads, held_inodes())
+        # The list of locks takes milliseconds; of what is driven here it says nothing new.
+        inodes = frozenset[int]() if self._here(thread) else held_inodes()
+        return await self._listing.line(thread, heads, inodes)
 
     async def module(self, thread: str, id: str) -> ModuleDetail:
         """Return one module of a run, opened.
@@ -183,14 +187,22 @@ class Looking:
             for found in await self._saves.runs.history(thread)
         ]
 
-    async def journal(self, thread: str, after: int = 0, limit: int = MOST_MESSAGES) -> list[Message]:
+    async def journal(
+        self, thread: str, after: int = 0, limit: int = MOST_MESSAGES, *, brief: bool = False
+    ) -> list[Message]:
         """Return messages of a thread's conversation, those with a number above ``after``.
+
+        Args:
+            thread: its id.
+            after: number of the last message known.
+            limit: so many at the most.
+            brief: without prompts, and of each content only the beginning.
 
         Raises:
             ThreadNotFoundError: there is no such thread.
         """
         await self.line(thread)
-        return await asyncio.to_thread(self._journal.messages, thread, after, most=limit)
+        return await asyncio.to_thread(self._journal.messages, thread, after, most=limit, brief=brief)
 
     async def check_plan(self, plan: dict[str, Any], thread: str | None = None) -> list[str]:
         """Return every fault of a plan in words; none when it can be carried out.
@@ -249,7 +261,7 @@ class Looking:
             ConfigError: the settings are faulty.
             StoreError: the book cannot be read.
         """
-        topology = self._topology or (load_topology() if load_settings().ensemble else None)
+        topology = self._topology or await asyncio.to_thread(_configured)
         priors = priors_of(topology) if topology is not None else None
         return await FitnessBook(self._layout.fitness, priors).table()
 
@@ -268,6 +280,11 @@ class Looking:
         watch = self._watches.of(thread)
         await watch.look()
         return watch
+
+
+def _configured() -> Topology | None:
+    """Return the ensemble's nodes that the settings name; None where they name none."""
+    return load_topology() if load_settings().ensemble else None
 
 
 def _not_found(message: str, next_step: str) -> RequestError:

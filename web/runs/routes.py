@@ -42,7 +42,8 @@ MAX_START = MAX_BODY + MOST_BYTES * 4 // 3 + 1_000 * MOST_FILES
 MAX_PLAN = 16_000_000
 #: Threads of one part of the list.
 MOST_LINES = 500
-_MOST_NUMBER = 2**53
+#: Largest number of a message or an event: all of JavaScript's whole numbers.
+MOST_NUMBER = 2**53
 #: What keeps a browser from taking a file for anything but text, or a download.
 _INERT = {
     "X-Content-Type-Options": "nosniff",
@@ -108,7 +109,7 @@ def _list(desk: Desk) -> Answer:
 def _start(desk: Desk) -> Answer:
     async def answer(request: Request) -> Response:
         asked = await _body(request, StartRequest, example='{"task": "…"}', most=MAX_START)
-        with as_files(asked.assets) as files:
+        async with as_files(asked.assets) as files:
             thread = await desk.start(
                 asked.task,
                 thread=asked.thread,
@@ -289,12 +290,12 @@ async def _any(request: Request, *, example: str) -> Any:
     return await read_json(request, most=MAX_PLAN, advice="Send less.", example=example)
 
 
-def _number(request: Request, name: str, *, default: int = 0, most: int = _MOST_NUMBER, least: int = 0) -> int:
+def _number(request: Request, name: str, *, default: int = 0, most: int = MOST_NUMBER, least: int = 0) -> int:
     given = request.query_params.get(name)
     return default if given is None else _read_number(name, given, most=most, least=least)
 
 
-def _read_number(name: str, given: str, *, most: int = _MOST_NUMBER, least: int = 0) -> int:
+def _read_number(name: str, given: str, *, most: int = MOST_NUMBER, least: int = 0) -> int:
     """Return a number that a request gives.
 
     Raises:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections import OrderedDict
 from dataclasses import dataclass
@@ -117,7 +118,7 @@ class Saves:
         found = await self.questions.saver.aget_tuple(config_of(thread))
         return dict(found.checkpoint["channel_values"]) if found is not None else {}
 
-    def ledger(self, thread: str) -> Ledger:
+    async def ledger(self, thread: str) -> Ledger:
         """Return what a thread has spent, as its ledger says now.
 
         Raises:
@@ -131,7 +132,8 @@ class Saves:
         stamp = (found.st_size, found.st_mtime_ns)
         kept = self._ledgers.get(thread)
         if kept is None or kept[0] != stamp:
-            kept = self._ledgers[thread] = (stamp, Ledger(path))
+            # A line for every call, read from the first one: thousands in a large run.
+            kept = self._ledgers[thread] = (stamp, await asyncio.to_thread(Ledger, path))
         self._ledgers.move_to_end(thread)
         while len(self._ledgers) > MOST_KEPT:
             self._ledgers.popitem(last=False)

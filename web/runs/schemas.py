@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -62,7 +62,12 @@ class StartRequest(BaseModel):
         description="Project whose memory it reads and adds to; null for one of its own.",
     )
     roles: dict[Role, Annotated[str, Field(max_length=300)]] = Field(
-        default_factory=dict, description="Model by role, in the forms of `model`."
+        default_factory=dict,
+        description="Model by role, in the forms of `model`.",
+        json_schema_extra={
+            "properties": {role: {"type": "string", "maxLength": 300} for role in get_args(Role)},
+            "additionalProperties": False,
+        },
     )
     language: str | None = Field(
         default=None, pattern=r"^[a-z]{2}(-[A-Z]{2})?$", description="Language of the deliverable: `en`, `pt-BR`."

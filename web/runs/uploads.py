@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import binascii
 import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 from matrioska.state.errors import AssetError, UnsafePathError
@@ -14,28 +15,38 @@ from matrioska.state.paths import safe_relative_path
 from matrioska.web.runs.schemas import MOST_BYTES, SentFile
 
 
-@contextmanager
-def as_files(sent: Sequence[SentFile]) -> Iterator[list[Path]]:
+@asynccontextmanager
+async def as_files(sent: Sequence[SentFile]) -> AsyncIterator[list[Path]]:
     """Write files that were sent into a folder that ends with the block, and yield their places.
 
     Raises:
         AssetError: a name is refused, a content is not base64, or all of them together are too large.
     """
+    if not sent:
+        yield []
+        return
+    folder = await asyncio.to_thread(tempfile.TemporaryDirectory, prefix="matrioska-")
+    try:
+        yield await asyncio.to_thread(_write, sent, Path(folder.name))
+    finally:
+        await asyncio.to_thread(folder.cleanup)
+
+
+def _write(sent: Sequence[SentFile], folder: Path) -> list[Path]:
     contents = [_content(file) for file in sent]
     if sum(map(len, contents)) > MOST_BYTES:
         raise AssetError(
             [f"The files have more than {MOST_BYTES:,} bytes together."],
             next_step="Send smaller ones, or give them to `matrioska run --asset` on the command line.",
         )
-    with tempfile.TemporaryDirectory(prefix="matrioska-") as folder:
-        places = []
-        for number, (file, content) in enumerate(zip(sent, contents, strict=True)):
-            # A folder for each: two files may have one name.
-            place = Path(folder) / str(number) / file.name
-            place.parent.mkdir()
-            place.write_bytes(content)
-            places.append(place)
-        yield places
+    places = []
+    for number, (file, content) in enumerate(zip(sent, contents, strict=True)):
+        # A folder for each: two files may have one name.
+        place = folder / str(number) / file.name
+        place.parent.mkdir()
+        place.write_bytes(content)
+        places.append(place)
+    return places
 
 
 def check_name(name: str) -> None:

@@ -31,7 +31,9 @@ def play() -> None:
         return ModelError("The model has no mood today.", next_step="Wait for a better day.")
 
     told = {"produce m1": stubborn} if os.environ["CHILD_AUTHOR"] == "failing" else {}
-    author = Author(chain(int(os.environ.get("CHILD_MODULES", "3"))), told=told, latency=float(os.environ.get("CHILD_SLOW", "0")))
+    author = Author(
+        chain(int(os.environ.get("CHILD_MODULES", "3"))), told=told, latency=float(os.environ.get("CHILD_SLOW", "0"))
+    )
     common.client_for = lambda *_: client_of(author.model)  # type: ignore[assignment]
 
 

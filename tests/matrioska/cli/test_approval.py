@@ -73,6 +73,7 @@ def test_reject(terminal) -> None:
     shown.wait_for("[y/N]")
     shown.type("y\n")
     shown.wait_for("The plan was refused.")
+    shown.wait_for("Decide on the plan again: matrioska resume one")
     assert shown.end() == 1
 
 
@@ -159,6 +160,14 @@ def test_ctrl_c_at_the_question(terminal, cli) -> None:
     shown.wait_for("matrioska resume one")
     assert shown.end() == 130
     assert _status(cli) == "waiting"
+
+
+def test_what_is_said_of_a_stop_is_not_said_behind_the_question(terminal) -> None:
+    shown = _run(terminal)
+    shown.wait_for(ASK)
+    shown.type("\x03")
+    shown.end()
+    assert [row[:10] for row in shown.screen.splitlines() if "Stopped" in row] == ["💾 Stopped."]
 
 
 def test_sigterm_at_the_question(terminal, cli) -> None:

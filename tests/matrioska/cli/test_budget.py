@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from matrioska.cli.budget_view import read_limit
 from matrioska.cli.given import read_duration
+from matrioska.i18n import speaking_everywhere
 from matrioska.state.errors import UsageError
 from tests.support import Author, chain
 
@@ -77,7 +79,7 @@ def test_on_a_terminal_it_is_raised_in_place(terminal) -> None:
     shown.type("s\n")
     shown.wait_for("New limit")
     shown.type("plenty\n")
-    shown.wait_for("not accepted")
+    shown.wait_for("A limit is a number above 0, such as 200,000.")
     shown.wait_for(ASK)
     shown.type("e\n")
     shown.wait_for("End here?")
@@ -85,7 +87,7 @@ def test_on_a_terminal_it_is_raised_in_place(terminal) -> None:
     shown.wait_for(ASK)
     shown.type("s\n")
     shown.wait_for("New limit")
-    shown.type("1000000\n")
+    shown.type("1,000,000\n")
     shown.wait_for("3 of 3 done")
     assert shown.end() == 0
 
@@ -101,3 +103,23 @@ def test_times(given: str, seconds: float) -> None:
 def test_what_is_no_time(given: str) -> None:
     with pytest.raises(UsageError, match="is not a time"):
         read_duration(given)
+
+
+@pytest.mark.parametrize(
+    ("language", "typed", "limit"),
+    [
+        ("en", "200000", 200_000),
+        ("en", "200,000", 200_000),
+        ("en", "1,234.5", 1234.5),
+        ("en", "2.5", 2.5),
+        ("pt_BR", "200.000", 200_000),
+        ("pt_BR", "1.234,5", 1234.5),
+        ("pt_BR", "2,5", 2.5),
+        ("pt_BR", "2.5", 2.5),
+        *((language, typed, None) for language in ("en", "pt_BR") for typed in ("0", "-1", "1e9", "many", "1 2", "٣")),
+        *(("en", typed, None) for typed in ("2,5", "1,00,000", "nan", "9" * 400)),
+    ],
+)
+def test_limits_are_read_as_the_language_writes_them(language: str, typed: str, limit: float | None) -> None:
+    with speaking_everywhere(language):
+        assert read_limit(typed) == limit

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import contextvars
 import io
-import re
 from collections.abc import Callable, Iterator
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
-from babel.messages.extract import extract_from_file
 from rich.console import Console
 
 from matrioska.cli.answers import vote_line
@@ -22,7 +18,7 @@ from matrioska.cli.context_view import show_package
 from matrioska.cli.editor import plan_text
 from matrioska.cli.given import parse_mapping
 from matrioska.cli.questions import QUESTIONS
-from matrioska.i18n import _, speak
+from matrioska.i18n import _
 from matrioska.models.gateway import client_of
 from matrioska.models.testing import ScriptedChatModel
 from matrioska.state.errors import ModelError
@@ -34,58 +30,33 @@ from matrioska.store.repository import Repository
 from matrioska.store.repository.backend import shared_store
 from tests.matrioska.cli.test_compare import answers
 from tests.matrioska.cli.test_context_view import RECORD
+from tests.portuguese import english, left_in_english, speaking
 from tests.protocols import ModelServer, openai_app, serving
 from tests.support import Author, chain
 from tests.voters import THREE, Voters, asked, knows
 
-CLI = Path(__file__).parents[3] / "matrioska" / "cli"
 MODULES = ("answers", "approve", "ask", "budget_view", "compare", "context", "context_view", "doctor", "doctor_models")
 MODULES += ("doctor_parts", "doctor_records", "editor", "export", "fitness", "given")
-#: With fewer letters, an English text stands in Portuguese ones, too.
-LEAST_LETTERS = 8
 TASK = "Compare SQLite and PostgreSQL for a small shop"
 
 
-@cache
-def _english() -> dict[str, re.Pattern[str]]:
-    """Return the texts of these commands, each with what it looks like on the screen."""
-    found = {}
-    for name in MODULES:
-        for _line, text, _comments, _context in extract_from_file(
-            "python", CLI / f"{name}.py", {"_": None, "N_": None, "counted": (1, 2)}
-        ):
-            for said in (text,) if isinstance(text, str) else text:
-                literals = re.split(r"\{\w+\}", said)
-                # One word, such as a heading, may be a model's or a person's.
-                if " " in said and sum(map(str.isalpha, "".join(literals))) >= LEAST_LETTERS:
-                    looks = ".{1,200}?".join(map(re.escape, literals)).strip()
-                    found[said] = re.compile(rf"(?<!\w){looks}(?!\w)")
-    return found
+def assert_portuguese(*screens: str, says: tuple[str, ...], quoted: tuple[str, ...] = ()) -> None:
+    """Check that screens hold no English text of these commands, and that they say some Portuguese ones.
 
-
-def assert_portuguese(*screens: str, says: tuple[str, ...]) -> None:
-    """Check that screens hold no English text of these commands, and that they say some Portuguese ones."""
+    Args:
+        screens: what was shown.
+        says: texts that must be there.
+        quoted: English texts that stand in an answer, too.
+    """
+    assert set(left_in_english(MODULES, screens)) <= set(quoted)
     shown = " ".join(" ".join(screens).split())
-    left = [said for said, looks in _english().items() if _in_portuguese(said) != said and looks.search(shown)]
-    assert left == []
-    for said in says:
-        assert said in shown
-
-
-def _in_portuguese(said: str) -> str:
-    return _spoken(lambda: _(said))
-
-
-def _spoken(work: Callable[[], Any]) -> Any:
-    """Return what is done in Portuguese, in a context of its own."""
-    context = contextvars.copy_context()
-    context.run(speak, "pt_BR")
-    return context.run(work)
+    assert [text for text in says if text not in shown] == []
 
 
 def _screen(show: Callable[[Console], object], width: int = 80) -> str:
     out = io.StringIO()
-    _spoken(lambda: show(Console(file=out, width=width)))
+    with speaking():
+        show(Console(file=out, width=width))
     assert all(len(line) <= width for line in out.getvalue().splitlines())
     return out.getvalue()
 
@@ -102,8 +73,8 @@ def server() -> Iterator[ModelServer]:
 
 
 def test_the_texts_of_these_commands_are_found() -> None:
-    assert {"Nothing was asked.", "Everything that is needed is there."} <= set(_english())
-    assert len(_english()) > 100
+    assert {"Nothing was asked.", "Everything that is needed is there."} <= set(english(MODULES))
+    assert len(english(MODULES)) > 100
 
 
 def test_an_answer_of_the_ensemble(cli, monkeypatch: pytest.MonkeyPatch, portuguese: None) -> None:
@@ -115,17 +86,19 @@ def test_an_answer_of_the_ensemble(cli, monkeypatch: pytest.MonkeyPatch, portugu
     monkeypatch.setattr("matrioska.graph.ensemble.find_member", voters.find)
     ended = cli("ask", "--via", "ensemble", "--votes", "-t", "three", THREE)
     says = ("Ninguém respondeu: parte 2.", "decidido com 100% do peso", "resposta", "Leia quem disse o quê:", "chamada")
-    assert_portuguese(ended.out, ended.err, says=says)
+    # The answer is in the language of the question, which is English.
+    assert_portuguese(ended.out, ended.err, says=says, quoted=("answered",))
     shown = cli("show", "three")
-    assert_portuguese(shown.out, shown.err, says=("última mudança em", "chamada"))
+    assert_portuguese(shown.out, shown.err, says=("última mudança em", "chamada"), quoted=("answered",))
     assert cli("show", "three", "--json").json["status"] == "partial"
 
 
 def test_an_event_of_the_ensemble() -> None:
     vote = {"type": "vote", "chunk": 1, "node": "n1", "how": "tie_break", "answer": "Paris", "error": ""}
     decided = {"type": "decided", "chunk": 1, "error": "", "saved_calls": 2, "confidence": 0.5}
-    assert _spoken(lambda: vote_line(vote)) == "   1. n1 desempate: Paris"
-    assert _spoken(lambda: vote_line(decided)) == "   1. decidido com 50% do peso, 2 chamadas poupadas"
+    with speaking():
+        assert vote_line(vote) == "   1. n1 desempate: Paris"
+        assert vote_line(decided) == "   1. decidido com 50% do peso, 2 chamadas poupadas"
 
 
 def test_an_answer_of_one_model(cli, monkeypatch: pytest.MonkeyPatch, portuguese: None) -> None:
@@ -238,7 +211,8 @@ def test_a_package_and_a_budget() -> None:
 
 
 def test_a_plan_is_edited_below_a_head_in_portuguese() -> None:
-    text = _spoken(lambda: plan_text(chain(2)))
+    with speaking():
+        text = plan_text(chain(2))
     head = "\n".join(line for line in text.splitlines() if line.startswith("#"))
     assert_portuguese(head, says=("# O plano, em YAML", "# As chaves que um módulo lê"))
     assert (
@@ -248,15 +222,13 @@ def test_a_plan_is_edited_below_a_head_in_portuguese() -> None:
 
 @pytest.mark.parametrize("kind", QUESTIONS)
 def test_a_choice_is_known_by_its_letter_and_by_its_words_in_both_languages(kind: str) -> None:
-    def found() -> None:
+    with speaking():
         for choice in QUESTIONS[kind].choices:
             shown = _(choice.words)
             assert f"[{choice.key}]" in shown
             bare = [words.replace("[", "").replace("]", "") for words in (shown, choice.words)]
             for typed in (choice.key, *bare, bare[0].removeprefix(f"{choice.key} "), choice.act):
                 assert find_choice(typed, QUESTIONS[kind].choices) == choice
-
-    _spoken(found)
 
 
 def test_a_person_refuses_a_plan_with_sim(terminal, cli) -> None:

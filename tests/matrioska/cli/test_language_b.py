@@ -12,14 +12,19 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
+from matrioska.cli.editor import plan_text
 from matrioska.cli.init import SETTINGS_TEXT
+from matrioska.cli.journal_view import speakers_table
 from matrioska.cli.minds import MindsProgress, minds_line
 from matrioska.cli.plan_view import show_repair
-from matrioska.cli.report import faults, next_commands, summary_lines
+from matrioska.cli.questions import QUESTIONS, VIEW
+from matrioska.cli.report import faults, next_commands, show_faults, summary_lines
 from matrioska.cli.serve import _say_what
 from matrioska.cli.text import command, duration, listed, padded, size, state_word
 from matrioska.cli.ui import Ui
+from matrioska.i18n import _, speaking_everywhere
 from matrioska.reports import RunReport
+from matrioska.store.journal.reader import PartyMetrics
 from tests.portuguese import english, left_in_english, speaking
 from tests.support import Author, chain
 
@@ -185,3 +190,55 @@ def test_what_is_served(capsys: pytest.CaptureFixture[str]) -> None:
         line.index(value) for line in said.splitlines() for value in ("URL base", "POST /query") if value in line
     }
     assert len(columns) == 1
+
+
+@pytest.mark.parametrize("language", ["en", "pt_BR"])
+@pytest.mark.parametrize("kind", QUESTIONS)
+def test_the_answers_that_are_offered_stand_on_one_line(kind: str, language: str) -> None:
+    with speaking_everywhere(language):
+        choices = (*QUESTIONS[kind].choices, *([VIEW] if kind == "approval" else []))
+        offered = "  ".join(_(choice.words) for choice in choices) + "  > "
+    assert cell_len(offered) < 80
+
+
+def test_an_editor_breaks_no_line_of_a_plans_head() -> None:
+    with speaking():
+        head = [row for row in plan_text(chain(1)).splitlines() if row.startswith("#")]
+    assert len(head) > 2
+    assert all(cell_len(row) < 80 for row in head)
+
+
+def test_a_narrow_screen_cuts_nothing_of_who_spent_what() -> None:
+    took = PartyMetrics(
+        source="assembler", messages=8, calls=4, input_tokens=1_510, output_tokens=96, seconds=12.0, cost=0.1, errors=1
+    )
+    with speaking():
+        for width in (78, 160):
+            out = io.StringIO()
+            Console(file=out, width=width).print(speakers_table([took], width))
+            shown = out.getvalue()
+            assert "…" not in shown
+            assert {"tokens", "entrada", "assembler", "1.510", "12"} <= set(shown.split())
+
+
+def test_steps_of_a_history_are_told_in_the_language(cli, portuguese: None) -> None:
+    cli("run", "--thread", "one", TASK, author=Author(chain(2)))
+    assert [row.split()[-1] for row in cli("history", "one").out.splitlines()[1:]] == ["aprovação", "planejamento"]
+    assert [found["next"] for found in cli("history", "one", "--json").json] == [["approval"], ["architect"]]
+
+
+def test_that_a_language_is_not_there_is_told_in_the_one_that_is_spoken(cli, portuguese: None) -> None:
+    assert "O Matrioska não fala 'xx'." in cli("--lang", "xx", "threads").err
+
+
+def test_on_a_screen_the_lines_of_a_fault_stand_below_one_another() -> None:
+    report = RunReport("one", "failed", {"error": {"message": "words " * 30, "next_step": "steps " * 30}})
+    ui, screen, pipe = Ui(), io.StringIO(), io.StringIO()
+    ui.out = Console(file=screen, width=40, force_terminal=True, color_system=None)
+    show_faults(ui, report)
+    rows = [row.rstrip() for row in screen.getvalue().splitlines() if row]
+    assert all(row.startswith(("   ✗ words", "     words", "     → steps", "       steps")) for row in rows)
+    assert all(row.endswith(("words", "steps")) for row in rows)
+    ui.out = Console(file=pipe, width=40)
+    show_faults(ui, report)
+    assert len([row for row in pipe.getvalue().splitlines() if row]) == 2

@@ -151,3 +151,13 @@ def test_names_and_notes_that_look_like_markup_show_as_they_are() -> None:
     progress = _begun("a.produce")
     progress.apply(_module("a", "failed", error="[red]boo[/red] :smile: \x1b]0;t\x07"), 3.0)
     assert "[red]boo[/red] :smile: ]0;t" in "\n".join(_shown(progress, 3.0, width=120))
+
+
+def test_the_step_at_work_is_seen_on_any_screen() -> None:
+    progress = _begun("a.produce")
+    for at, step in enumerate(("reconcile", "repair", "assemble", "verify", "review", "deliver")):
+        progress.apply({"type": "step", "step": step}, 3.0 + at)
+        for width in (60, 80, 120):
+            assert f"● {step} " in _shown(progress, 3.0 + at, width)[0]
+    assert "✓ architect" in _shown(progress, 9.0, 120)[0]
+    assert "✓ review" in _shown(progress, 9.0, 60)[0]

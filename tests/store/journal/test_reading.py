@@ -47,7 +47,13 @@ def test_a_part_of_the_messages(journal: Journal) -> None:
 
 def test_heads_are_conversations_without_counts(five: Journal) -> None:
     bare = {"messages": 0, "tokens": 0, "cost": 0.0}
-    assert five.heads() == [found.model_copy(update=bare) for found in five.conversations()]
+    whole = {found.id: found.model_copy(update=bare) for found in five.conversations()}
+    assert len(whole) == 5
+    assert five.heads([*whole, "none"]) == whole
+    one = min(whole)
+    assert five.heads([one]) == {one: whole[one]}
+    assert five.heads([]) == {}
+    assert five.latest() == {id: (head.graph, head.updated) for id, head in whole.items()}
 
 
 def test_what_answers_a_message(journal: Journal) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Any
 
 from matrioska.state.errors import ThreadNotFoundError
@@ -38,6 +38,9 @@ class FakeDesk:
         view: the run that it shows.
         question: the question that it shows; None for none.
         lines: its list of threads; None for the run alone.
+
+    Attributes:
+        events_kept: what happened; whoever listens hears of it.
     """
 
     def __init__(self, view: RunView, question: QuestionView | None = None, lines: list[RunLine] | None = None) -> None:
@@ -47,13 +50,13 @@ class FakeDesk:
         self.calls: list[tuple[Any, ...]] = []
         self.listeners = 0
         self.looks = 0
-        self._events: list[Event] = []
+        self.events_kept: list[Event] = []
         self._new = asyncio.Condition()
 
     async def tell(self, type: str, **data: Any) -> None:
         """Have something happen."""
         async with self._new:
-            self._events.append(Event(id=self.view.events + len(self._events) + 1, type=type, data=data))
+            self.events_kept.append(Event(id=self.view.events + len(self.events_kept) + 1, type=type, data=data))
             self._new.notify_all()
 
     async def runs(self, after: str = "", limit: int = 100) -> list[RunLine]:
@@ -104,15 +107,16 @@ class FakeDesk:
     async def fitness(self) -> list[FitnessRow]:
         return [FitnessRow(node="n1", kind="", mean=0.75, low=0.5, high=0.9, observations=12, seconds=2.5)]
 
-    async def journal(self, thread: str, after: int = 0) -> list[Message]:
-        return [message for message in conversation(thread) if message.number > after]
+    async def journal(self, thread: str, after: int = 0, limit: int = 500, *, brief: bool = False) -> list[Message]:
+        found = [message for message in conversation(thread) if message.number > after][:limit]
+        return [message.model_copy(update={"context": {}}) for message in found] if brief else found
 
-    async def events(self, thread: str, after: int = 0) -> AsyncIterator[Event]:
+    async def events(self, thread: str, after: int = 0) -> AsyncGenerator[Event]:
         self.listeners += 1
         try:
             while True:
                 async with self._new:
-                    while not (found := [event for event in self._events if event.id > after]):
+                    while not (found := [event for event in self.events_kept if event.id > after]):
                         await self._new.wait()
                 for event in found:
                     after = event.id

@@ -173,6 +173,8 @@ def test_a_plan_is_edited_and_approved_with_the_keyboard_alone(browser: Browser,
         page.keyboard.type("Write notes.")
         _tab_to(page, "plan-field-dependencies")
         page.keyboard.type("model")
+        # The list is narrowed a moment after what is typed.
+        expect(page.get_by_role("option")).to_have_text(["model"])
         page.keyboard.press("ArrowDown")
         page.keyboard.press("Enter")
         page.keyboard.press("Escape")

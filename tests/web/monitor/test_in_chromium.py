@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 
+from matrioska.nodes.approval import approval_request
 from tests.browser import PHONE, chromium
 from tests.web.monitor.desks import HOSTILE, FakeDesk, question_of, run_of
 
@@ -21,6 +22,8 @@ _PATHS = (
     "/monitor/fitness",
 )
 _TABS = ("timeline", "whiteboard", "files", "journal", "history")
+_PLAN = {"name": "Tides", "modules": []}
+_QUESTION = {"id": "q1", **approval_request(_PLAN, [])}
 #: A folder in which the pictures are kept, to be looked at.
 _KEPT = os.environ.get("MATRIOSKA_KEEP_PICTURES")
 
@@ -140,6 +143,67 @@ def test_a_module_of_the_diagram_is_coloured_and_opened_with_the_keyboard(browse
         seat.page.keyboard.press("Enter")
         expect(seat.page).to_have_url(f"{url}/monitor/run/the-run/module/part-3")
 
+        assert seat.faults == []
+
+
+@pytest.mark.parametrize("viewport", [_WIDE, PHONE])
+def test_a_large_diagram_is_legible_at_first_and_can_be_seen_whole(browser, monitor_of, viewport) -> None:
+    view = run_of(60)
+    for module in view.modules:
+        module.state = "producing" if module.id == "part-40" else "done"
+    with monitor_of(FakeDesk(view)) as url:
+        seat = Seat(browser, url, viewport=viewport)
+        seat.go("/monitor/run/the-run")
+        expect(seat.page.locator("g.node[data-state]")).to_have_count(60)
+        at_work = seat.page.locator('g.node[data-state="producing"]')
+        frame = seat.page.get_by_test_id("diagram")
+        assert _letters(at_work) >= 10
+        assert _is_inside(at_work, frame)
+        assert seat.page.evaluate("window.scrollY") == 0
+
+        seat.page.get_by_test_id("diagram-whole").click()
+        for node in (seat.page.locator("g.node").first, seat.page.locator("g.node").last):
+            assert _is_inside(node, frame)
+        small = _letters(at_work)
+        for _ in range(3):
+            seat.page.get_by_test_id("diagram-larger").click()
+        assert _letters(at_work) > 1.5 * small
+        seat.page.get_by_test_id("diagram-smaller").click()
+        assert seat.width() <= viewport["width"]
+
+        assert seat.faults == []
+
+
+def _letters(node: Locator) -> float:
+    """Return how tall a node's letters are on the screen, in pixels."""
+    return float(
+        node.locator("text").evaluate("text => parseFloat(getComputedStyle(text).fontSize) * text.getScreenCTM().a")
+    )
+
+
+def _is_inside(node: Locator, frame: Locator) -> bool:
+    inner, outer = node.bounding_box(), frame.bounding_box()
+    assert inner is not None
+    assert outer is not None
+    return (
+        outer["x"] <= inner["x"]
+        and outer["y"] <= inner["y"]
+        and inner["x"] + inner["width"] <= outer["x"] + outer["width"]
+        and inner["y"] + inner["height"] <= outer["y"] + outer["height"]
+    )
+
+
+def test_dialogs_have_the_colours_of_the_page(browser, monitor_of) -> None:
+    desk = FakeDesk(run_of(2, status="waiting", waiting="approval", plan=_PLAN, question=_QUESTION))
+    with monitor_of(desk) as url:
+        seat = Seat(browser, url, viewport=_WIDE, color_scheme="dark")
+        seat.go("/monitor/run/the-run")
+        asks, confirms = seat.page.get_by_test_id("reject-button"), seat.page.get_by_test_id("reject-confirm")
+        asks.click()
+        expect(confirms).to_be_visible()
+        ours = asks.evaluate("button => getComputedStyle(button).color")
+
+        assert confirms.evaluate("button => getComputedStyle(button).backgroundColor") == ours
         assert seat.faults == []
 
 

@@ -29,6 +29,8 @@ _WORDS = {
     "Not found": "Não encontrado",
     "There is no such page": "Esta página não existe",
     "1,234.5": "1.234,5",
+    "Connection lost.": "Sem conexão.",
+    "delegation": "delegação",
 }
 
 
@@ -155,3 +157,21 @@ def test_the_switch_is_reached_by_keyboard_and_remembered(browser: Browser, moni
         expect(page.get_by_role("heading", level=1)).to_have_text("Esta página não existe")
         page.get_by_role("link", name="English").click()
         expect(page.get_by_role("heading", level=1)).to_have_text("There is no such page")
+
+
+def test_what_is_said_without_the_service_is_in_the_pages_language(browser: Browser, monitor_of) -> None:
+    with monitor_of(FakeDesk(run_of(1))) as url:
+        page = browser.new_context(locale="pt-BR").new_page()
+        page.goto(f"{url}/monitor/")
+        expect(page.locator("#popup")).to_contain_text("Sem conexão.")
+        expect(page.locator("#popup")).to_contain_text("open the address that it printed")
+        page.goto(f"{url}/monitor/?lang=en")
+        expect(page.locator("#popup")).to_contain_text("Connection lost.")
+
+
+def test_the_kinds_of_messages_are_in_the_pages_language(browser: Browser, monitor_of) -> None:
+    with monitor_of(FakeDesk(run_of(1))) as url:
+        page = browser.new_context(locale="pt-BR").new_page()
+        page.goto(f"{url}/monitor/run/the-run")
+        page.get_by_test_id("tab-journal").click()
+        expect(page.get_by_test_id("journal")).to_contain_text("boss → part-0, delegação (1)")

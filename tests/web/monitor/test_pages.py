@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
 from typing import Any
 
 from nicegui import ui
 from nicegui.testing import User
 
+from matrioska.state.errors import StoreError
+from matrioska.web.monitor import live
 from matrioska.web.monitor.sheet import PAGE
-from matrioska.web.runs.views import RunLine
+from matrioska.web.runs.views import Event, RunLine, RunView
 from tests.web.monitor.desks import FakeDesk, question_of, run_of
 
 
@@ -187,6 +190,20 @@ async def test_a_cascade_is_a_tree_of_minds_that_speak(looking_at) -> None:
         await user.should_see("I am thinking", retries=50)
 
 
+async def test_the_whole_of_an_answer_is_offered_once_it_is_there(looking_at) -> None:
+    desk = FakeDesk(run_of(1), question_of())
+    async with looking_at(desk) as user:
+        await user.open("/question/the-question")
+        await user.should_not_see("The whole answer, as data")
+
+        assert desk.asked is not None
+        desk.asked = desk.asked.model_copy(update={"answer": "So.", "details": {"votes": 3}})
+        await desk.tell("status")
+        await user.should_see("The whole answer, as data", retries=50)
+        next(iter(user.find(kind=ui.expansion, content="The whole answer, as data").elements)).open()
+        await user.should_see('"votes": 3')
+
+
 async def test_fitness_is_a_table(looking_at) -> None:
     async with looking_at(FakeDesk(run_of(1))) as user:
         await user.open("/fitness")
@@ -203,3 +220,67 @@ async def test_what_is_not_there_says_so(looking_at) -> None:
             await user.open(path)
             await user.should_see("This cannot be shown")
             await user.should_see("There is no run with the thread id")
+
+
+async def test_the_journal_is_read_in_brief_and_a_message_as_a_whole_once_it_is_opened(looking_at) -> None:
+    class Read(FakeDesk):
+        async def journal(self, thread: str, after: int = 0, limit: int = 500, *, brief: bool = False) -> list[Any]:
+            self.calls.append(("journal", after, limit, brief))
+            return await super().journal(thread, after, limit, brief=brief)
+
+    desk = Read(run_of(2))
+    async with looking_at(desk) as user:
+        await user.open("/run/the-run")
+        user.find(kind=ui.tab, content="Journal").click()
+        await user.should_see("boss → part-0, delegation (1): Write your files.")
+        assert desk.calls == [("journal", 0, 500, True), ("journal", 3, 500, True)]
+
+        next(iter(user.find(kind=ui.expansion, content="boss → part-0, delegation").elements)).open()
+        await user.should_see("What the speaker was given")
+        assert desk.calls[2:] == [("journal", 0, 1, False)]
+
+
+async def test_a_page_that_cannot_look_says_so_once_and_looks_again(looking_at, monkeypatch) -> None:
+    class Faulty(FakeDesk):
+        fault: Exception | None = None
+
+        async def run(self, thread: str) -> RunView:
+            if self.fault is not None:
+                self.looks += 1
+                raise self.fault
+            return await super().run(thread)
+
+    monkeypatch.setattr(live, "_PAUSE", 0.01)
+    desk = Faulty(run_of(2))
+    async with looking_at(desk) as user:
+        await user.open("/run/the-run")
+        desk.fault = StoreError("The database is locked.", next_step="Wait a moment.")
+        before = desk.looks
+        await desk.tell("state")
+        await _until(lambda: desk.looks > before + 2)
+        assert user.notify.messages == ["The database is locked. Wait a moment."]
+
+        desk.fault = None
+        desk.view = desk.view.model_copy(update={"status": "complete"})
+        await user.should_see("complete", retries=50)
+
+
+async def test_events_that_break_off_are_said_once_and_followed_again(looking_at, monkeypatch) -> None:
+    class Broken(FakeDesk):
+        tries = 0
+
+        async def events(self, thread: str, after: int = 0) -> AsyncGenerator[Event]:
+            self.tries += 1
+            if self.tries < 4:
+                raise StoreError("The database is locked.", next_step="Wait a moment.")
+            async with aclosing(super().events(thread, after)) as events:
+                async for event in events:
+                    yield event
+
+    monkeypatch.setattr(live, "_PAUSE", 0.01)
+    desk = Broken(run_of(2))
+    async with looking_at(desk) as user:
+        await user.open("/run/the-run")
+        await desk.tell("piece", module="part-1", text="heard all the same")
+        await user.should_see("heard all the same", retries=50)
+        assert user.notify.messages == ["The database is locked. Wait a moment."]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 
 import pytest
@@ -11,7 +12,7 @@ from matrioska.state.errors import UsageError
 from matrioska.web.guard import LOOPBACK_HOSTS
 from matrioska.web.preview.app import build_preview
 from matrioska.web.preview.links import Links
-from matrioska.web.preview.pages import MAX_MARKDOWN, page_of
+from matrioska.web.preview.pages import MAX_MARKDOWN, Page, page_of
 
 FILES = {
     "index.html": b"<!doctype html><html><head><title>x</title></head><body>hello</body></html>",
@@ -197,3 +198,25 @@ def test_nothing_of_a_page_runs_before_its_prelude(content: bytes, before: str, 
     shown = page_of("a.html", content, FOLDER).content.decode("utf-8")
     assert shown.startswith(before + "<script>(() => {")
     assert shown.partition("})();</script>")[2].startswith(after)
+
+
+def test_pages_are_made_outside_the_loop(client: TestClient, links: Links, monkeypatch: pytest.MonkeyPatch) -> None:
+    def made(path: str, content: bytes, folder: str, **how: bool) -> Page:
+        with pytest.raises(RuntimeError, match="no running event loop"):
+            asyncio.get_running_loop()
+        return page_of(path, content, folder, **how)
+
+    monkeypatch.setattr("matrioska.web.preview.app.page_of", made)
+    assert client.get(f"{links.folder('mine')}notes.md").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("asked_for", "drawn"), [("iframe", True), ("document", True), (None, True), ("image", False), ("style", False)]
+)
+def test_markdown_is_drawn_where_it_is_opened_and_not_for_each_picture_that_a_page_names(
+    client: TestClient, links: Links, asked_for: str | None, drawn: bool
+) -> None:
+    headers = {"Sec-Fetch-Dest": asked_for} if asked_for else {}
+    shown = client.get(f"{links.folder('mine')}notes.md", headers=headers)
+    assert ("<h1>" in shown.text) is drawn
+    assert shown.headers["content-type"] == f"text/{'html' if drawn else 'plain'}; charset=utf-8"

@@ -7,6 +7,7 @@ from typing import Any
 
 import httpx
 import hypothesis
+import jsonschema_rs
 import pytest
 import schemathesis
 from schemathesis.checks import not_a_server_error
@@ -61,3 +62,19 @@ def test_made_up_requests_get_what_is_described(served: httpx.Client, operation:
         case.validate_response(response, checks=_CHECKS)
 
     check()
+
+
+def test_what_is_refused_is_described_as_refused(served: httpx.Client) -> None:
+    described = openapi(guarded=False, runs=True)
+    schema = {"$ref": "#/components/schemas/StartRequest", "components": described["components"]}
+    valid = jsonschema_rs.validator_for(schema).is_valid
+    assert valid({"task": "x", "roles": {"worker": "openai:m", "critic": "openai:n"}})
+    for wrong in ({"wizard": "openai:m"}, {"worker": "m" * 301}, {"worker": None}):
+        assert not valid({"task": "x", "roles": wrong})
+        assert served.post("/api/runs", json={"task": "x", "roles": wrong}).status_code == 422
+    for path in ("/api/runs/{thread}/journal", "/api/runs/{thread}/events"):
+        (after,) = (found for found in described["paths"][path]["get"]["parameters"] if found["name"] == "after")
+        most = after["schema"]["maximum"]
+        assert served.get(path.format(thread="done"), params={"after": most + 1}).status_code == 422
+    assert served.get("/api/runs/done/journal", params={"after": most}).json()["messages"] == []
+    assert served.post("/api/plan/check", json=["no plan"]).json()["complaints"]

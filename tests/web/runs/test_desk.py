@@ -13,8 +13,9 @@ from matrioska.models.testing import Pieces
 from matrioska.runs import open_runs
 from matrioska.state.context import RunContext
 from matrioska.state.errors import PlanError, TaskError, ThreadBusyError, ThreadNotFoundError, UsageError
+from matrioska.store.ledger import Ledger
 from matrioska.web.errors import RequestError
-from matrioska.web.runs import drives
+from matrioska.web.runs import drives, saved
 from matrioska.web.runs.views import Event
 from tests.support import Author, chain, good_answer, plan, reader, spec
 from tests.web.runs.desks import desk_of, rests, until
@@ -259,7 +260,7 @@ async def test_what_cannot_be_started_is_said_at_once(tmp_path: Path, monkeypatc
         with pytest.raises(UsageError):
             await desk.start("Build it.", thread="no/such")
         thread = await desk.start("Build it.", thread="one")
-        with pytest.raises(RequestError, match="a run 'one' already") as taken:
+        with pytest.raises(RequestError, match="a thread 'one' already") as taken:
             await desk.start("Build it.", thread="one")
         assert taken.value.status == 409
         with pytest.raises(RequestError, match="under way") as busy:
@@ -287,6 +288,34 @@ async def test_only_files_of_the_run_are_read(tmp_path: Path, path: str) -> None
         await rests(desk, thread)
         with pytest.raises(RequestError, match="no such file"):
             await desk.file(thread, path)
+
+
+async def test_the_journal_is_told_in_brief_without_prompts(tmp_path: Path) -> None:
+    async with desk_of(Author(plan(spec("m0", description="x" * 5_000))), tmp_path) as desk:
+        thread = await desk.start("Build it.", approval="auto")
+        await rests(desk, thread)
+        whole, brief = await desk.journal(thread), await desk.journal(thread, brief=True)
+        assert [message.id for message in brief] == [message.id for message in whole]
+        assert max(len(message.model_dump_json()) for message in whole) > 5_000
+        assert max(len(message.model_dump_json()) for message in brief) < 5_000
+        (opened,) = await desk.journal(thread, brief[3].number - 1, 1)
+        assert opened == whole[3]
+
+
+async def test_what_was_spent_is_read_outside_the_loop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with desk_of(Author(chain(1)), tmp_path) as desk:
+        thread = await desk.start("Build it.", approval="auto")
+        await rests(desk, thread)
+
+        def read(path: Path) -> Ledger:
+            with pytest.raises(RuntimeError, match="no running event loop"):
+                asyncio.get_running_loop()
+            return Ledger(path)
+
+        monkeypatch.setattr(saved, "Ledger", read)
+        with (tmp_path / "matrioska_checkpoints" / "ledgers" / f"{thread}.jsonl").open("a") as ledger:
+            ledger.write('{"kind":"call","tokens":1000000,"cost":0.0}\n')
+        assert (await desk.run(thread)).line.tokens > 1_000_000
 
 
 async def test_the_list_is_told_in_parts(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from matrioska.models.testing import ScriptedChatModel
 from matrioska.questions import open_questions
 from matrioska.state.context import RunContext
 from matrioska.state.errors import ThreadNotFoundError
+from matrioska.web.errors import RequestError
 from matrioska.web.runs.desk import open_desk
 
 
@@ -27,6 +28,9 @@ async def test_a_single_model_and_its_answer(tmp_path: Path) -> None:
         assert (await desk.run("one")).line.graph == "single"
         with pytest.raises(ThreadNotFoundError):
             await desk.resume("one")
+        with pytest.raises(RequestError, match="There is a thread 'one' already") as refused:
+            await desk.start("Build it.", thread="one")
+        assert refused.value.status == 409
 
 
 async def test_the_minds_of_a_cascade(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 from collections.abc import Iterator
 from typing import Any
@@ -10,6 +11,7 @@ import httpx
 import pytest
 
 from matrioska.web.runs import uploads
+from matrioska.web.runs.schemas import SentFile
 from tests.support import Author, plan, spec
 from tests.web.runs.test_api import _rests, api_of
 
@@ -102,3 +104,16 @@ def test_limits_and_choices_hold(client: httpx.Client) -> None:
 )
 def test_choices_that_cannot_be_are_refused(client: httpx.Client, wrong: dict[str, Any]) -> None:
     assert client.post("/api/runs", json={"task": "Build it.", **wrong}).status_code == 422
+
+
+async def test_files_are_written_outside_the_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    def decoded(content: str, validate: bool) -> bytes:
+        with pytest.raises(RuntimeError, match="no running event loop"):
+            asyncio.get_running_loop()
+        return content.encode()
+
+    monkeypatch.setattr(uploads.base64, "b64decode", decoded)
+    sent = [SentFile(name="prices.csv", content="owl"), SentFile(name="prices.csv", content="cat")]
+    async with uploads.as_files(sent) as places:
+        assert [(place.name, place.read_text()) for place in places] == [("prices.csv", "owl"), ("prices.csv", "cat")]
+    assert not any(place.exists() for place in places)

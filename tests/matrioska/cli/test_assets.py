@@ -108,7 +108,7 @@ def test_the_plan_shows_which_files_modules_read(cli, author: Author, cover: Pat
     assert "assets" in shown
     assert "cover.png" in shown
     assert "notes/*" in shown
-    assert "assets 📎  notes/*" in cli("show", "one", "tell").out
+    assert "assets 📎 notes/*" in cli("show", "one", "tell").out
 
 
 def test_a_plan_that_names_files_that_are_not_there_is_sent_back(cli, author: Author, cover: Path) -> None:

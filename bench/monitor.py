@@ -34,10 +34,14 @@ _PATIENCE = 900.0
 _LATEST = 30.0
 #: Rows of one page of the table.
 _SHEET = 50
+#: Times that twenty pages are opened and closed.
+_ROUNDS = 6
 _WATCHED = (
     "pages", "modules", "wall s", "CPU s", "CPU share", "CPU ÷ none", "median ms", "p95 ms", "max ms", "wrong", "MB",
 )  # fmt: skip
-_LARGE = ("modules", "first look ms", "again ms", "page KB", "page ms", "MB before", "1 page", "20 pages", "closed")
+_LARGE = (
+    "modules", "first look ms", "again ms", "page KB", "page ms", "MB before", "1 page", "20 pages", "closed", "later",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -82,7 +86,7 @@ class Large:
     page: float
     """Milliseconds of CPU of one more page, once the run is in memory."""
     memory: Sequence[float]
-    """Megabytes of the service: before, with one page, with twenty, after they closed."""
+    """Megabytes of the service: before, with one page, with twenty, after they closed, after several rounds."""
 
 
 # -- the service, in its process -----------------------------------------------------------
@@ -246,10 +250,20 @@ async def _large(folder: str, modules: int) -> Large:
             await asyncio.sleep(2.0)
             facts = await service.ask("facts")
             memory.append(facts["memory"])
-        # NiceGUI waits three seconds for a browser to come back.
-        await asyncio.sleep(8.0)
-        memory.append((await service.ask("facts"))["memory"])
+        memory += [await _after_closing(service)]
+        for _ in range(_ROUNDS - 1):
+            async with AsyncExitStack() as stack:
+                for _ in range(20):
+                    await stack.enter_async_context(Reader(service.page))
+            memory[4:] = [await _after_closing(service)]
     return Large(modules, first, again, size, (facts["cpu"] - before) * 1000 / 20, memory)
+
+
+async def _after_closing(service: _Service) -> float:
+    """Return the service's memory in megabytes, once closed pages are given up."""
+    # NiceGUI waits three seconds for a browser to come back.
+    await asyncio.sleep(8.0)
+    return float((await service.ask("facts"))["memory"])
 
 
 def _quantile(values: Sequence[float], share: float) -> float:

@@ -12,7 +12,7 @@ from starlette.routing import BaseRoute, Route
 from matrioska.web.chat.chats import Chats
 from matrioska.web.chat.routes import chat_routes
 from matrioska.web.errors import RequestError, error_response, on_http_exception
-from matrioska.web.guard import LOOPBACK_HOSTS, Guard
+from matrioska.web.guard import Door, Guard
 from matrioska.web.openapi import openapi
 from matrioska.web.queries import Queries, read_query
 from matrioska.web.runs.desk import Desk
@@ -27,9 +27,7 @@ def build_app(
     queries: Queries | None,
     chats: Chats,
     *,
-    hosts: frozenset[str] | None = LOOPBACK_HOSTS,
-    token: str | None = None,
-    monitor_token: str | None = None,
+    door: Door | None = None,
     desk: Desk | None = None,
 ) -> Starlette:
     """Return the service as an ASGI application.
@@ -37,15 +35,14 @@ def build_app(
     Args:
         queries: the queries under way, over the ensemble that answers them; None where none is configured.
         chats: the chats under way, over what can be asked.
-        hosts: names that a request may be for; None for any.
-        token: what every request must bear; None for none.
-        monitor_token: what the runs' interface and the monitor ask for where there is no ``token``; see `Guard`.
+        door: who is let in; None for everybody on this machine, but to what asks for a token always.
         desk: by which runs are seen and steered; None leaves ``/api`` out.
     """
-    own = own_routes(queries, chats, guarded=token is not None, runs=desk is not None)
+    door = door or Door()
+    own = own_routes(queries, chats, guarded=door.token is not None, runs=desk is not None)
     return Starlette(
         routes=[*query_routes(queries), *chat_routes(chats), *(run_routes(desk) if desk else ()), *own],
-        middleware=[Middleware(Guard, hosts=hosts, token=token, monitor_token=monitor_token)],
+        middleware=[Middleware(Guard, door=door)],
         exception_handlers={HTTPException: on_http_exception},
     )
 

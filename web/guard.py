@@ -16,6 +16,7 @@ import hashlib
 import hmac
 import re
 import secrets
+from dataclasses import dataclass, field
 from urllib.parse import parse_qsl, urlencode
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -36,24 +37,42 @@ _COOKIE = "matrioska"
 _POLICY_VIOLATION = 1008
 
 
+@dataclass(frozen=True)
+class Door:
+    """Who is let in.
+
+    Attributes:
+        hosts: names that a request may be for, lower case; None for any, where the token keeps strangers out.
+        token: what ``Authorization: Bearer …`` must hold on every path; None for nothing.
+        monitor_token: what opens the paths of `CLOSED`, and websockets. Where there is a ``token``, that one; '' for
+            a random one.
+    """
+
+    hosts: frozenset[str] | None = LOOPBACK_HOSTS
+    token: str | None = field(default=None, repr=False)
+    monitor_token: str = field(default="", repr=False)
+
+    def __post_init__(self) -> None:
+        # The monitor shows what others on this machine are not to see, so it always has one.
+        object.__setattr__(self, "monitor_token", self.token or self.monitor_token or secrets.token_urlsafe())
+
+    @property
+    def shown_token(self) -> str | None:
+        """What the address that is printed holds: None where the person chose the token, and knows it."""
+        return None if self.token else self.monitor_token
+
+
 class Guard:
     """ASGI middleware that refuses strangers, by HTTP and by websocket.
 
     Args:
         app: what it guards.
-        hosts: names that a request may be for, lower case; None for any, where the token keeps strangers out.
-        token: what ``Authorization: Bearer …`` must hold on every path; None for nothing.
-        monitor_token: what opens the paths of `CLOSED`, and websockets, where there is no ``token``. None for one
-            that nobody knows: they stay closed.
+        door: who is let in.
     """
 
-    def __init__(
-        self, app: ASGIApp, *, hosts: frozenset[str] | None, token: str | None, monitor_token: str | None = None
-    ) -> None:
+    def __init__(self, app: ASGIApp, door: Door) -> None:
         self.app = app
-        self.hosts = hosts
-        self.token = token
-        self.monitor_token = token or monitor_token or secrets.token_urlsafe()
+        self.door = door
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """See the class."""
@@ -78,7 +97,7 @@ class Guard:
         """Refuse what is for another host, or comes from a page of another site."""
         host = headers.get("host", "")
         name = host_name(host)
-        if not name or (self.hosts is not None and name not in self.hosts):
+        if not name or (self.door.hosts is not None and name not in self.door.hosts):
             return RequestError(
                 421,
                 "host",
@@ -95,7 +114,7 @@ class Guard:
     def _untold(self, scope: Scope, headers: Headers) -> RequestError | None:
         """Refuse a request without the token that its path asks for."""
         closed = scope["type"] == "websocket" or is_closed(scope["path"])
-        wanted = self.monitor_token if closed else self.token
+        wanted = self.door.monitor_token if closed else self.door.token
         if wanted is None or _bears(headers.get("authorization", ""), wanted):
             return None
         if closed and _same(_cookies(headers).get(cookie_name(headers), ""), cookie_value(wanted)):
@@ -120,14 +139,14 @@ class Guard:
             return None
         query = parse_qsl(scope.get("query_string", b"").decode("latin-1"), keep_blank_values=True)
         given = [value for name, value in query if name == "token"]
-        if not given or not _same(given[-1], self.monitor_token):
+        if not given or not _same(given[-1], self.door.monitor_token):
             return None
         rest = urlencode([(name, value) for name, value in query if name != "token"])
         # One slash in front: two would be the address of another host.
         path = "/" + scope["path"].lstrip("/")
         response = RedirectResponse(path + (f"?{rest}" if rest else ""), status_code=303)
         response.set_cookie(
-            cookie_name(headers), cookie_value(self.monitor_token), path="/", httponly=True, samesite="strict"
+            cookie_name(headers), cookie_value(self.door.monitor_token), path="/", httponly=True, samesite="strict"
         )
         response.headers["Cache-Control"] = "no-store"
         response.headers["Referrer-Policy"] = "no-referrer"

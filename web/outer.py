@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from matrioska.web.guard import MONITOR, Guard, is_below
+from matrioska.web.guard import MONITOR, Door, Guard, is_below
 
 
 class Outer:
@@ -13,20 +13,12 @@ class Outer:
     Args:
         service: what answers all paths but the monitor's; it has a guard of its own.
         monitor: what answers below ``/monitor``, websockets too; its lifespan is the whole's.
-        hosts, token, monitor_token: who may see the monitor; see `Guard`.
+        door: who may see the monitor.
     """
 
-    def __init__(
-        self,
-        service: ASGIApp,
-        monitor: ASGIApp,
-        *,
-        hosts: frozenset[str] | None,
-        token: str | None,
-        monitor_token: str | None,
-    ) -> None:
+    def __init__(self, service: ASGIApp, monitor: ASGIApp, door: Door) -> None:
         self._service = service
-        self._monitor = Guard(monitor, hosts=hosts, token=token, monitor_token=monitor_token)
+        self._monitor = Guard(monitor, door)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """See the class."""

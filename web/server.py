@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 import socket
 from collections.abc import Iterator, Sequence
@@ -15,9 +16,11 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from matrioska.state.errors import ConfigError, UsageError
-from matrioska.web.guard import LOOPBACK_HOSTS
+from matrioska.web.guard import LOOPBACK_HOSTS, Door
 from matrioska.web.underway import Underway
 
+#: Environment variable with the token. Not an option: command lines are seen by every user of a machine.
+TOKEN_VARIABLE = "MATRIOSKA_SERVE_TOKEN"  # noqa: S105 - the variable's name
 #: Fewest characters of a token.
 LEAST_TOKEN = 16
 _BEARABLE = re.compile(r"[!-~]+")
@@ -34,6 +37,12 @@ class _Server(uvicorn.Server):
     def capture_signals(self) -> Iterator[None]:
         """Leave the signals alone."""
         yield
+
+
+def door_of(host: str) -> Door:
+    """Return who is let in by a service on a host, with the token of the environment; see `check_door` for errors."""
+    token = os.environ.get(TOKEN_VARIABLE) or None
+    return Door(check_door(host, token), token)
 
 
 def check_door(host: str, token: str | None) -> frozenset[str] | None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import secrets
 import signal
 import sys
 import threading
@@ -12,7 +11,6 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from importlib.util import find_spec
 from types import FrameType
-from typing import Any
 from urllib.parse import urlsplit
 
 import uvicorn
@@ -27,14 +25,13 @@ from matrioska.state.errors import ConfigError, MatrioskaError
 from matrioska.store.settings import load_settings
 from matrioska.web.aside import Aside
 from matrioska.web.errors import on_http_exception
-from matrioska.web.guard import Guard, is_closed
+from matrioska.web.guard import Door, Guard, is_closed
 from matrioska.web.runs.desk import Desk, open_desk
 from matrioska.web.runs.routes import run_routes
-from matrioska.web.server import check_door, serve
+from matrioska.web.server import door_of, serve
 
 #: Environment variable in which `langgraph dev` tells its own address; other LangGraph servers tell none.
 ADDRESS = "LANGGRAPH_API_URL"
-TOKEN = "MATRIOSKA_SERVE_TOKEN"  # noqa: S105 - the variable's name
 
 
 class Beside:
@@ -95,15 +92,13 @@ async def _opened(address: str) -> AsyncIterator[ASGIApp]:
     from matrioska.web.monitor.door import entrance, listen_beside, open_door
 
     host, port = _place(address)
-    token = os.environ.get(TOKEN) or None
-    monitor_token = token or secrets.token_urlsafe()
-    door: dict[str, Any] = {"hosts": check_door(host, token), "token": token, "monitor_token": monitor_token}
+    door = door_of(host)
     async with open_desk(load_settings().base_path or ".") as desk:
         with listen_beside(host, port) as beside:
-            whole, previews = open_door(_interface(desk, door), desk, beside, **door)
+            whole, previews = open_door(_interface(desk, door), desk, beside, door)
             async with _living(whole):
                 serving = asyncio.create_task(serve(previews, beside, desk.drives, quiet=False))
-                shown = entrance(address, None if token else monitor_token)
+                shown = entrance(address, door.shown_token)
                 _say(_("Matrioska's monitor: {address}").format(address=shown))
                 try:
                     yield whole
@@ -127,11 +122,11 @@ def _place(address: str) -> tuple[str, int]:
     return place.hostname or "", place.port or 0
 
 
-def _interface(desk: Desk, door: dict[str, Any]) -> Starlette:
+def _interface(desk: Desk, door: Door) -> Starlette:
     """Return the HTTP API of runs, behind its guard."""
     return Starlette(
         routes=run_routes(desk),
-        middleware=[Middleware(Guard, **door)],
+        middleware=[Middleware(Guard, door=door)],
         exception_handlers={HTTPException: on_http_exception},
     )
 

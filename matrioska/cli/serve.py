@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import secrets
 import socket
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -31,12 +29,11 @@ from matrioska.workers.ensemble.topology import load_topology
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
+    from matrioska.web.guard import Door
     from matrioska.web.queries import Queries
     from matrioska.web.runs.desk import Desk
     from matrioska.web.underway import Underway
 
-#: Environment variable with the token. Not an option: command lines are seen by every user of a machine.
-TOKEN_VARIABLE = "MATRIOSKA_SERVE_TOKEN"  # noqa: S105 - the variable's name
 #: Most commands to go on with that are named at the end.
 _MOST_TOLD = 10
 #: What the lines about the service are called.
@@ -51,15 +48,11 @@ def serve_all(topology: Path | None, model: str | None, host: str, port: int, ba
     from matrioska.web.chat.answering import open_offers
     from matrioska.web.chat.chats import Chats
     from matrioska.web.runs.desk import open_desk
-    from matrioska.web.server import address_of, check_door, listen, serve
+    from matrioska.web.server import address_of, door_of, listen, serve
 
     nodes, place = _topology(topology), find_place(base_path)
     queries = _queries(nodes, place)
-    token = os.environ.get(TOKEN_VARIABLE) or None
-    hosts = check_door(host, token)
-    # The monitor shows what others on this machine are not to see, so it always has one.
-    monitor_token = token or secrets.token_urlsafe()
-    door: dict[str, Any] = {"hosts": hosts, "token": token, "monitor_token": monitor_token}
+    door = door_of(host)
 
     async def body() -> int:
         with AtOnce(lambda text: ui.say(text)) as stopper, listen(host, port) as listener:
@@ -69,13 +62,13 @@ def serve_all(topology: Path | None, model: str | None, host: str, port: int, ba
                 open_desk(place.layout.base, context, topology=nodes) as desk,
             ):
                 chats = Chats(offers)
-                with _with_monitor(build_app(queries, chats, desk=desk, **door), desk, listener, door) as (
+                with _with_monitor(build_app(queries, chats, desk=desk, door=door), desk, listener, door) as (
                     app,
                     previews,
                 ):
                     address = address_of(listener)
-                    _say_what(ui, address, list(chats.offers), nodes, guarded=token is not None)
-                    _say_monitor(ui, address, None if token else monitor_token, installed=bool(previews))
+                    _say_what(ui, address, list(chats.offers), nodes, guarded=door.token is not None)
+                    _say_monitor(ui, address, door.shown_token, installed=bool(previews))
                     parts: list[Underway[Any]] = (
                         [desk.drives, chats] if queries is None else [desk.drives, queries, chats]
                     )
@@ -92,7 +85,7 @@ def serve_all(topology: Path | None, model: str | None, host: str, port: int, ba
 
 @contextmanager
 def _with_monitor(
-    service: ASGIApp, desk: Desk, listener: socket.socket, door: dict[str, Any]
+    service: ASGIApp, desk: Desk, listener: socket.socket, door: Door
 ) -> Iterator[tuple[ASGIApp, list[tuple[ASGIApp, socket.socket]]]]:
     """Put the monitor beside the service where it is installed; yield the whole, and its previews with their socket."""
     if not _has_monitor():
@@ -102,7 +95,7 @@ def _with_monitor(
 
     host, port = listener.getsockname()[:2]
     with listen_beside(host, port) as beside:
-        whole, previews = open_door(service, desk, beside, **door)
+        whole, previews = open_door(service, desk, beside, door)
         yield whole, [(previews, beside)]
 
 
@@ -165,6 +158,8 @@ def _label(name: str) -> str:
 
 
 def _the_token() -> str:
+    from matrioska.web.server import TOKEN_VARIABLE
+
     return _("the token in {variable}").format(variable=TOKEN_VARIABLE)
 
 

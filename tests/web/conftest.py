@@ -13,7 +13,7 @@ from starlette.testclient import TestClient
 
 from matrioska.web.app import build_app
 from matrioska.web.chat.chats import Chats
-from matrioska.web.guard import LOOPBACK_HOSTS
+from matrioska.web.guard import Door
 from matrioska.web.queries import Queries
 from matrioska.web.server import address_of, listen, serve
 from matrioska.web.underway import Underway
@@ -60,7 +60,7 @@ def on_a_port(app: Starlette, *parts: Underway) -> Iterator[str]:
 def serving(ensemble: Ensemble, **door: object) -> Iterator[tuple[str, Queries]]:
     """Serve an ensemble; yield its address and its queries."""
     queries = Queries(ensemble)
-    with on_a_port(build_app(queries, Chats([]), **door), queries) as url:  # type: ignore[arg-type]
+    with on_a_port(build_app(queries, Chats([]), door=Door(**door)), queries) as url:  # type: ignore[arg-type]
         yield url, queries
 
 
@@ -68,7 +68,7 @@ def serving(ensemble: Ensemble, **door: object) -> Iterator[tuple[str, Queries]]
 def chatting(*offers: Scripted, **door: object) -> Iterator[tuple[str, Chats]]:
     """Serve what is offered to chat clients; yield the address and the chats."""
     chats = Chats(offers or [Scripted()])
-    with on_a_port(build_app(None, chats, **door), chats) as url:  # type: ignore[arg-type]
+    with on_a_port(build_app(None, chats, door=Door(**door)), chats) as url:  # type: ignore[arg-type]
         yield url, chats
 
 
@@ -94,7 +94,7 @@ def client() -> Iterator[Callable[..., TestClient]]:
         def made(voters: Voters | None, *offers: Scripted, **door: object) -> TestClient:
             queries = Queries(ensemble_of(voters)) if voters is not None else None
             chats = Chats(offers or [Scripted()])
-            app = build_app(queries, chats, **{"hosts": LOOPBACK_HOSTS, **door})  # type: ignore[arg-type]
+            app = build_app(queries, chats, door=Door(**door))  # type: ignore[arg-type]
             return stack.enter_context(TestClient(app, base_url="http://127.0.0.1:8000"))
 
         yield made

@@ -15,14 +15,14 @@ from starlette.websockets import WebSocket
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
-from matrioska.web.guard import LOOPBACK_HOSTS, Guard, cookie_value
+from matrioska.web.guard import LOOPBACK_HOSTS, Door, Guard, cookie_value
 from tests.web.conftest import on_a_port
 
 TOKEN = "a-token-of-some-length"
 OTHER = "another-token-of-some-length"
 ORIGIN = "http://127.0.0.1:8000"
 SOCKET = "/monitor/_nicegui_ws/socket.io/"
-Door = Callable[..., TestClient]
+Opened = Callable[..., TestClient]
 
 
 def _app() -> Starlette:
@@ -40,11 +40,11 @@ def _app() -> Starlette:
 
 
 @pytest.fixture
-def door() -> Iterator[Door]:
+def door() -> Iterator[Opened]:
     with ExitStack() as stack:
 
         def opened(*, hosts: frozenset[str] | None = LOOPBACK_HOSTS, **door: str | None) -> TestClient:
-            app = Guard(_app(), **{"hosts": hosts, "token": None, "monitor_token": TOKEN, **door})  # type: ignore[arg-type]
+            app = Guard(_app(), Door(hosts=hosts, **{"monitor_token": TOKEN, **door}))  # type: ignore[arg-type]
             return stack.enter_context(TestClient(app, base_url=ORIGIN))
 
         yield opened
@@ -70,7 +70,7 @@ def door() -> Iterator[Door]:
         ({"cookie": f"matrioska-8000={cookie_value(TOKEN)}", "origin": ORIGIN}, 200),
     ],
 )
-def test_pages_and_interface_ask_for_a_token(door: Door, path: str, headers: dict[str, str], status: int) -> None:
+def test_pages_and_interface_ask_for_a_token(door: Opened, path: str, headers: dict[str, str], status: int) -> None:
     response = door().get(path, headers=headers)
     assert response.status_code == status
     assert (response.text == "inside") == (status == 200)
@@ -96,20 +96,20 @@ COOKIE = {"cookie": f"matrioska-8000={cookie_value(TOKEN)}"}
     ],
 )
 def test_pages_of_other_ports_cannot_load_what_the_cookie_opens(
-    door: Door, path: str, site: str, mode: str, dest: str, status: int
+    door: Opened, path: str, site: str, mode: str, dest: str, status: int
 ) -> None:
     fetched = {"sec-fetch-site": site, "sec-fetch-mode": mode, "sec-fetch-dest": dest}
     assert door().get(path, headers={**COOKIE, **fetched}).status_code == status
 
 
-def test_one_origin_of_several_that_is_foreign_is_enough(door: Door) -> None:
+def test_one_origin_of_several_that_is_foreign_is_enough(door: Opened) -> None:
     headers = [("authorization", f"Bearer {TOKEN}"), ("origin", ORIGIN), ("origin", "https://evil.example")]
     assert door().get("/api/runs", headers=headers).status_code == 403
     assert door().get("/api/runs", headers=headers[:2]).status_code == 200
 
 
 @pytest.mark.parametrize("path", ["/monitor", "/api/runs"])
-def test_what_is_closed_is_kept_from_other_sites(door: Door, path: str) -> None:
+def test_what_is_closed_is_kept_from_other_sites(door: Opened, path: str) -> None:
     headers = door().get(path, headers=COOKIE).headers
     assert headers["cross-origin-resource-policy"] == "same-origin"
     assert headers["x-content-type-options"] == "nosniff"
@@ -117,7 +117,7 @@ def test_what_is_closed_is_kept_from_other_sites(door: Door, path: str) -> None:
 
 
 @pytest.mark.parametrize("path", ["/query", "/v1/models", "/health", "/monitored", "/apis", "/"])
-def test_other_paths_ask_for_none_on_this_machine(door: Door, path: str) -> None:
+def test_other_paths_ask_for_none_on_this_machine(door: Opened, path: str) -> None:
     assert door().get(path).status_code == 200
     assert door(token=OTHER).get(path).status_code == 401
     # The cookie is the monitor's: where every request needs the token, it opens no other path.
@@ -127,14 +127,14 @@ def test_other_paths_ask_for_none_on_this_machine(door: Door, path: str) -> None
 
 
 @pytest.mark.parametrize("path", ["/monitor", "/api/runs"])
-def test_without_any_token_nobody_is_let_in(door: Door, path: str) -> None:
-    opened = door(monitor_token=None)
+def test_without_any_token_nobody_is_let_in(door: Opened, path: str) -> None:
+    opened = door(monitor_token="")
     for given in ("", "None", TOKEN):
         assert opened.get(path, headers={"authorization": f"Bearer {given}"}).status_code == 401
         assert opened.get(f"{path}?token={given}").status_code == 401
 
 
-def test_the_address_with_the_token_becomes_a_cookie_and_a_clean_address(door: Door) -> None:
+def test_the_address_with_the_token_becomes_a_cookie_and_a_clean_address(door: Opened) -> None:
     opened = door()
     response = opened.get(f"/monitor/run/x?tab=files&token={TOKEN}&b=%26c", follow_redirects=False)
     assert response.status_code == 303
@@ -151,20 +151,20 @@ def test_the_address_with_the_token_becomes_a_cookie_and_a_clean_address(door: D
 
 
 @pytest.mark.parametrize("given", ["", "x", OTHER, "%FF", "a" * 10_000])
-def test_a_wrong_token_in_the_address_opens_nothing(door: Door, given: str) -> None:
+def test_a_wrong_token_in_the_address_opens_nothing(door: Opened, given: str) -> None:
     response = door().get(f"/monitor?token={given}", follow_redirects=False)
     assert response.status_code == 401
     assert "set-cookie" not in response.headers
 
 
-def test_only_the_monitor_takes_the_token_from_the_address(door: Door) -> None:
+def test_only_the_monitor_takes_the_token_from_the_address(door: Opened) -> None:
     for path in ("/api/runs", "/monitorx"):
         response = door(token=TOKEN).get(f"{path}?token={TOKEN}", follow_redirects=False)
         assert response.status_code == 401
     assert door().post(f"/monitor?token={TOKEN}").status_code == 401
 
 
-def test_a_stranger_gets_no_cookie(door: Door) -> None:
+def test_a_stranger_gets_no_cookie(door: Opened) -> None:
     headers = [{"host": "evil.example"}, {"origin": "https://evil.example"}]
     for each in headers:
         response = door().get(f"/monitor?token={TOKEN}", headers=each, follow_redirects=False)
@@ -172,12 +172,12 @@ def test_a_stranger_gets_no_cookie(door: Door) -> None:
         assert "set-cookie" not in response.headers
 
 
-def test_the_clean_address_is_never_one_of_another_host(door: Door) -> None:
+def test_the_clean_address_is_never_one_of_another_host(door: Opened) -> None:
     response = door().get(f"/monitor//evil.example/?token={TOKEN}", follow_redirects=False)
     assert response.headers["location"].startswith("/monitor")
 
 
-def test_a_person_is_told_in_words_and_a_program_in_json(door: Door) -> None:
+def test_a_person_is_told_in_words_and_a_program_in_json(door: Opened) -> None:
     page = door().get("/monitor", headers={"accept": "text/html,application/xhtml+xml"})
     assert page.headers["content-type"].startswith("text/plain")
     assert "matrioska serve" in page.text
@@ -185,7 +185,7 @@ def test_a_person_is_told_in_words_and_a_program_in_json(door: Door) -> None:
 
 
 @pytest.mark.parametrize("host", ["evil.example; script-src *", "a b", "[x]", "", "a/../b"])
-def test_a_host_that_is_no_name_is_refused_even_where_any_name_will_do(door: Door, host: str) -> None:
+def test_a_host_that_is_no_name_is_refused_even_where_any_name_will_do(door: Opened, host: str) -> None:
     headers = {"host": host, "authorization": f"Bearer {TOKEN}"}
     assert door(hosts=None, token=TOKEN).get("/monitor", headers=headers).status_code == 421
 
@@ -209,7 +209,7 @@ def test_a_host_that_is_no_name_is_refused_even_where_any_name_will_do(door: Doo
         ({**COOKIE, "host": "evil.example", "origin": "http://evil.example"}, 421),
     ],
 )
-def test_websockets_are_held_to_the_same(door: Door, path: str, headers: dict[str, str], status: int) -> None:
+def test_websockets_are_held_to_the_same(door: Opened, path: str, headers: dict[str, str], status: int) -> None:
     headers = {"host": "127.0.0.1:8000", **headers}
     if not status:
         with door().websocket_connect(path, headers=headers) as socket:
@@ -220,7 +220,7 @@ def test_websockets_are_held_to_the_same(door: Door, path: str, headers: dict[st
     assert refused.value.status_code == status
 
 
-def test_a_websocket_is_refused_by_servers_that_cannot_say_why(door: Door) -> None:
+def test_a_websocket_is_refused_by_servers_that_cannot_say_why(door: Opened) -> None:
     sent: list[dict[str, object]] = []
 
     async def send(message: dict[str, object]) -> None:
@@ -228,14 +228,14 @@ def test_a_websocket_is_refused_by_servers_that_cannot_say_why(door: Door) -> No
 
     async def drive() -> None:
         scope = {"type": "websocket", "path": SOCKET, "headers": [(b"host", b"127.0.0.1")], "extensions": {}}
-        await Guard(_app(), hosts=LOOPBACK_HOSTS, token=None)(scope, None, send)  # type: ignore[arg-type]
+        await Guard(_app(), Door())(scope, None, send)  # type: ignore[arg-type]
 
     asyncio.run(drive())
     assert sent == [{"type": "websocket.close", "code": 1008}]
 
 
 def test_over_a_real_port() -> None:
-    app = Guard(_app(), hosts=LOOPBACK_HOSTS, token=None, monitor_token=TOKEN)
+    app = Guard(_app(), Door(monitor_token=TOKEN))
     with on_a_port(app) as url:
         address, port = url.replace("http", "ws", 1) + SOCKET, url.rpartition(":")[2]
         cookie = {"Cookie": f"matrioska-{port}={cookie_value(TOKEN)}"}

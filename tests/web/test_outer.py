@@ -9,7 +9,7 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
-from matrioska.web.guard import LOOPBACK_HOSTS
+from matrioska.web.guard import Door
 from matrioska.web.outer import Outer
 
 _TOKEN = "a-token-of-some-length"
@@ -24,7 +24,7 @@ def _says(name: str) -> Starlette:
 
 @pytest.fixture
 def client() -> TestClient:
-    outer = Outer(_says("service"), _says("monitor"), hosts=LOOPBACK_HOSTS, token=None, monitor_token=_TOKEN)
+    outer = Outer(_says("service"), _says("monitor"), Door(monitor_token=_TOKEN))
     return TestClient(outer, base_url="http://127.0.0.1", headers={"Authorization": f"Bearer {_TOKEN}"})
 
 

@@ -7,7 +7,7 @@ import socket
 from starlette.types import ASGIApp
 
 from matrioska.state.errors import UsageError
-from matrioska.web.guard import MONITOR
+from matrioska.web.guard import MONITOR, Door
 from matrioska.web.monitor.mount import build_monitor
 from matrioska.web.monitor.preview import serve_previews
 from matrioska.web.outer import Outer
@@ -39,10 +39,7 @@ def open_door(
     service: ASGIApp,
     desk: Desk,
     previews: socket.socket,
-    *,
-    hosts: frozenset[str] | None,
-    token: str | None,
-    monitor_token: str | None,
+    door: Door,
 ) -> tuple[ASGIApp, ASGIApp]:
     """Return the whole of the service, and the service of previews, which has an origin of its own.
 
@@ -50,10 +47,10 @@ def open_door(
         service: what answers besides the monitor.
         desk: whom the monitor asks.
         previews: what the service of previews listens on.
-        hosts, token, monitor_token: see `Guard`.
+        door: who is let in.
     """
     links = Links(previews.getsockname()[1])
     serve_previews(links)
     monitor = build_monitor(desk, frames=links.framed_by)
-    whole = Outer(service, monitor, hosts=hosts, token=token, monitor_token=monitor_token)
-    return whole, build_preview(links, desk.file, hosts=hosts)
+    whole = Outer(service, monitor, door)
+    return whole, build_preview(links, desk.file, hosts=door.hosts)

@@ -22,6 +22,7 @@ import pytest
 
 from matrioska.web.app import build_app
 from matrioska.web.chat.chats import Chats
+from matrioska.web.guard import Door
 from matrioska.web.server import address_of, listen, serve
 from tests.support import Author, chain, file_block, plan, spec
 from tests.web.runs.desks import PATIENCE, desk_of
@@ -41,7 +42,7 @@ def api_of(author: Author, base: Path, **options: Any) -> Iterator[httpx.Client]
     async def run() -> None:
         async with AsyncExitStack() as stack:
             desk = await stack.enter_async_context(desk_of(author, base, **options))
-            app = build_app(None, Chats([]), monitor_token=TOKEN, desk=desk)
+            app = build_app(None, Chats([]), door=Door(monitor_token=TOKEN), desk=desk)
             loops.append(asyncio.get_running_loop())
             tasks.append(asyncio.create_task(serve(app, listener, desk.drives)))
             ready.set()

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from pathlib import PurePosixPath, PureWindowsPath
 from typing import Any
 
 from matrioska.graph.schedule import Links
@@ -14,11 +12,11 @@ from matrioska.state.architecture import Architecture, ModuleSpec
 from matrioska.state.artifacts import ArtifactRef
 from matrioska.state.errors import UsageError
 from matrioska.state.results import Deliverable
+from matrioska.state.shown import shown_model
 from matrioska.store.artifacts import ArtifactStore
 from matrioska.store.exporters.base import Export, ExportedModule
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_ADDRESS = re.compile(r"@\w+://.*\Z", re.DOTALL)
 
 
 def export_of(report: RunReport, store: ArtifactStore) -> Export:
@@ -52,21 +50,6 @@ def export_of(report: RunReport, store: ArtifactStore) -> Export:
         models=models,
         store=store,
     )
-
-
-def shown_model(name: str) -> str:
-    """Return a model's name without the address of its server, and without the folder that it lies in."""
-    provider, colon, model = _ADDRESS.sub("", name).partition(":")
-    if not colon:
-        return _last_part(provider)
-    return f"{provider}:{_last_part(model)}"
-
-
-def _last_part(name: str) -> str:
-    """Return the last part of a path of this machine; other names, ``owner/model`` among them, as they are."""
-    if PureWindowsPath(name).drive or "\\" in name:
-        return PureWindowsPath(name).name
-    return PurePosixPath(name).name if name.startswith(("/", "~", "./", "../")) else name
 
 
 def _without_places(spec: ModuleSpec) -> ModuleSpec:

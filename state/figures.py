@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from matrioska.i18n import figure
+from matrioska.i18n import _, figure
 
 
 def duration(seconds: float) -> str:
@@ -16,6 +16,11 @@ def duration(seconds: float) -> str:
     if minutes < 60:
         return f"{minutes} min {rest:02d} s"
     return f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def dollars(cost: float, places: int = 4) -> str:
+    """Return a price in US dollars, ``$0.1235``."""
+    return _("${amount}").format(amount=figure(cost, places))
 
 
 def size(number: int) -> str:

@@ -1,4 +1,4 @@
-"""Names of models, and reasons why they fail, as strangers may see them: no address, no folder of this machine."""
+"""Answers, and reasons why models fail, as strangers may see them: no address, no folder of this machine."""
 
 from __future__ import annotations
 
@@ -7,21 +7,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from matrioska.state.ensemble import EnsembleAnswer, Topology
+from matrioska.state.shown import shown_model
 from matrioska.web.schemas import ShownNode, ShownTopology
 
-_ADDRESS = re.compile(r"@https?://\S*$")
-# What follows `gguf:` is always a file; other providers have names with a slash.
-_PLACE = re.compile(r"^(?P<provider>gguf:|[a-z0-9_-]+:(?=~|\.{0,2}/|[A-Za-z]:[\\/]|\\\\)).*?(?P<name>[^/\\]*)[/\\]?$")
 # Reasons are prose: an address or a place may stand anywhere in it. Names of folders may hold spaces.
 _ADDRESS_IN_TEXT = re.compile(r"(?P<at>@?)\bhttps?://\S*[^\s:;.,!?'\")\]]")
 _FOLDERS_IN_TEXT = re.compile(r"(?<![\w.~/\\])(?:~[\w.-]*|\.{1,2}|[A-Za-z]:)?[/\\](?:[^:;,'\"()/\\\n]*[/\\])*")
-
-
-def shown_model(name: str) -> str:
-    """Return a model's name without its server's address, and without the folders above its file."""
-    plain = _ADDRESS.sub("", name)
-    found = _PLACE.match(plain)
-    return f"{found['provider']}{found['name']}" if found else plain
 
 
 def shown_reason(text: str) -> str:

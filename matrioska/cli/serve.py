@@ -129,7 +129,7 @@ def _say_what(ui: Ui, address: str, models: Sequence[str], topology: Topology | 
         ("models", listed(models)),
         ("chat", _("base URL {address}").format(address=f"{address}/v1")),
         ("API key", _the_token() if guarded else _("any text will do")),
-        ("programs", f"POST /query ({voters}) · GET /health, /openapi.json"),
+        ("programs", f"POST /query ({voters}) · /api/runs · GET /health, /openapi.json"),
     ]
     ui.say(("🪆 ", ""), _("Matrioska at"), " ", (address, "bold"), soft_wrap=True)
     for name, value in rows:

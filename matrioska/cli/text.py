@@ -11,6 +11,7 @@ from datetime import datetime
 from rich.cells import cell_len
 
 from matrioska.i18n import N_, _, figure
+from matrioska.state.figures import dollars as dollars
 from matrioska.state.figures import duration as duration
 from matrioska.state.figures import size as size
 from matrioska.state.text import clean_text
@@ -40,11 +41,6 @@ def line(text: object, limit: int = 200) -> str:
 def state_word(state: object) -> str:
     """Return a state in the language spoken; one that is none of `STATES` stands for itself."""
     return _(state) if isinstance(state, str) and state in STATES else line(state, 40)
-
-
-def dollars(cost: float) -> str:
-    """Return a price in US dollars, ``$0.1235``."""
-    return _("${amount}").format(amount=figure(cost, 4))
 
 
 def padded(label: str, labels: Iterable[str], gap: int = 1) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from matrioska.exports import export_of, shown_model
+from matrioska.exports import export_of
 from matrioska.reports import RunReport
 from matrioska.runs import open_runs
 from matrioska.state.context import RunContext
@@ -78,25 +78,6 @@ async def test_no_key_no_address_and_no_folder_is_exported(tmp_path: Path) -> No
     assert "mine.gguf" in text
     for leak in ("secret", "10.0.0.7", str(tmp_path)):
         assert leak not in text
-
-
-@pytest.mark.parametrize(
-    ("name", "shown"),
-    [
-        ("openai:gpt-4o", "openai:gpt-4o"),
-        ("embedded", "embedded"),
-        ("huggingface:org/model@main", "huggingface:org/model@main"),
-        ("huggingface:/home/ana/model", "huggingface:model"),
-        ("huggingface:~/model", "huggingface:model"),
-        ("gguf:./x.gguf", "gguf:x.gguf"),
-        ("gguf:C:\\Users\\ana\\x.gguf", "gguf:x.gguf"),
-        ("ollama:llama3:8b@https://u:p@host/v1", "ollama:llama3:8b"),
-        ("/home/ana/model", "model"),
-        ("", ""),
-    ],
-)
-def test_a_models_name_is_shown_without_its_place(name: str, shown: str) -> None:
-    assert shown_model(name) == shown
 
 
 async def test_a_run_of_one_module_has_no_assembly(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from matrioska.state.errors import ConfigError, ModelError, UsageError
 from matrioska.web import queries, stream
 from matrioska.web.guard import LOOPBACK_HOSTS
 from matrioska.web.server import check_door, listen
-from matrioska.web.shown import shown_event, shown_model, shown_reason
+from matrioska.web.shown import shown_event, shown_reason
 from tests.voters import Voters
 
 Client = Callable[..., TestClient]
@@ -186,26 +186,6 @@ def test_a_long_silence_in_a_stream_is_filled(client: Client, monkeypatch: pytes
     response = opened.post("/query", json={"query": "What is it?", "stream": True})
     assert ": still at work\n\n" in response.text
     assert response.text.rstrip().splitlines()[-2] == "event: done"
-
-
-@pytest.mark.parametrize(
-    ("name", "shown"),
-    [
-        ("openai:gpt-4o", "openai:gpt-4o"),
-        ("openai:m@http://user:secret@10.0.0.5/v1?key=abc", "openai:m"),
-        ("gguf:/home/me/models/small.gguf", "gguf:small.gguf"),
-        ("gguf:~/models/small.gguf", "gguf:small.gguf"),
-        ("gguf:../models/small.gguf", "gguf:small.gguf"),
-        ("gguf:models/small.gguf", "gguf:small.gguf"),
-        ("gguf:C:\\models\\small.gguf", "gguf:small.gguf"),
-        ("huggingface:/data/llama/", "huggingface:llama"),
-        ("huggingface:meta-llama/Llama-3", "huggingface:meta-llama/Llama-3"),
-        ("embedded", "embedded"),
-        ("a-member", "a-member"),
-    ],
-)
-def test_names_of_models_show_no_address_and_no_folder(name: str, shown: str) -> None:
-    assert shown_model(name) == shown
 
 
 def test_answers_and_topology_show_no_place_of_this_machine(client: Client) -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from nicegui import ui
 
 from matrioska.i18n import _, told
-from matrioska.state.figures import duration
+from matrioska.state.figures import dollars, duration
 from matrioska.web.monitor.page import Badge, attempt, block, text, unfolding
-from matrioska.web.monitor.words import dollars, step_word, tokens
+from matrioska.web.monitor.words import priced, step_word, tokens
 from matrioska.web.runs.desk import Desk
 from matrioska.web.runs.views import RunView
 
@@ -105,7 +105,10 @@ def _spent(view: RunView) -> dict[str, tuple[float, str]]:
     of = _("{spent} of {limit}")
     return {
         "budget_tokens": (used, of.format(spent=tokens(used), limit=tokens(int(budget.get("budget_tokens") or 0)))),
-        "budget_cost": (cost, of.format(spent=dollars(cost) or "$0", limit=dollars(budget.get("budget_cost") or 0.0))),
+        "budget_cost": (
+            cost,
+            of.format(spent=priced(cost) or dollars(0.0, 0), limit=priced(budget.get("budget_cost") or 0.0)),
+        ),
         "timeout": (seconds, of.format(spent=duration(seconds), limit=duration(budget.get("timeout") or 0.0))),
     }
 
@@ -121,5 +124,5 @@ def _why(view: RunView) -> str:
 def _figures(view: RunView) -> str:
     done = sum(module.state == "done" for module in view.modules)
     parts = [_("{done} of {all} modules").format(done=done, all=len(view.modules))] if view.modules else []
-    parts += [_("{n} tokens").format(n=tokens(view.line.tokens)), dollars(view.line.cost)]
+    parts += [_("{n} tokens").format(n=tokens(view.line.tokens)), priced(view.line.cost)]
     return " · ".join(part for part in parts if part)

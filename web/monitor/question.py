@@ -25,7 +25,7 @@ from matrioska.web.monitor.page import (
 )
 from matrioska.web.monitor.sheet import Sheet
 from matrioska.web.monitor.whiteboard import show_list
-from matrioska.web.monitor.words import dollars, graph_word, lasting, tokens
+from matrioska.web.monitor.words import graph_word, lasting, priced, tokens
 from matrioska.web.runs.desk import Desk
 from matrioska.web.runs.views import Event, MindView, QuestionView
 
@@ -110,7 +110,7 @@ class _QuestionPage:
         self._view = view
         self._state.show(view.line.status)
         self._figures.text = " · ".join(
-            part for part in (_("{n} tokens").format(n=tokens(view.line.tokens)), dollars(view.line.cost)) if part
+            part for part in (_("{n} tokens").format(n=tokens(view.line.tokens)), priced(view.line.cost)) if part
         )
         self._on.set_visibility(view.line.status in ("unfinished", "interrupted", "failed", "partial"))
         self._answer.text = view.answer or _("There is no answer yet.")

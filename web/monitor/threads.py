@@ -10,7 +10,7 @@ from matrioska.i18n import _
 from matrioska.web.monitor.page import PREFIX, complain, framed
 from matrioska.web.monitor.sheet import Row, Sheet
 from matrioska.web.monitor.start import StartForm
-from matrioska.web.monitor.words import dollars, graph_word, moment, run_word, tokens
+from matrioska.web.monitor.words import graph_word, moment, priced, run_word, tokens
 from matrioska.web.runs.desk import Desk
 from matrioska.web.runs.views import RunLine
 
@@ -100,6 +100,6 @@ def _row(line: RunLine) -> Row:
         "kind": graph_word(line.graph),
         "done": f"{line.done}/{line.modules}" if line.modules else "",
         "tokens": tokens(line.tokens) if line.tokens else "",
-        "cost": dollars(line.cost),
+        "cost": priced(line.cost),
         "updated": moment(line.updated),
     }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from matrioska.i18n import N_, _, figure
-from matrioska.state.figures import duration
+from matrioska.state.figures import dollars, duration
 
 _STATES = {
     "waiting": N_("waiting"),
@@ -95,9 +95,9 @@ def tokens(number: int) -> str:
     return f"{figure(number / 1_000, 1)} k" if number < 1_000_000 else f"{figure(number / 1_000_000, 1)} M"
 
 
-def dollars(cost: float) -> str:
+def priced(cost: float) -> str:
     """Return a price; '' for none."""
-    return f"${figure(cost, 4 if cost < 0.1 else 2)}" if cost else ""
+    return dollars(cost, 4 if cost < 0.1 else 2) if cost else ""
 
 
 def lasting(seconds: float) -> str:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from matrioska.exports import shown_model
 from matrioska.nodes.recording import PERSON
 from matrioska.questions import QuestionReport
 from matrioska.state.journal import Conversation, Message
+from matrioska.state.shown import shown_model
 from matrioska.web.runs.saved import seconds_of
 from matrioska.web.runs.views import MindView, QuestionView, RunLine
 

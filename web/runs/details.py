@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from matrioska.exports import shown_model
 from matrioska.nodes.recording import CHECKS
 from matrioska.state.journal import Message
 from matrioska.state.outcomes import Outcome
+from matrioska.state.shown import shown_model
 from matrioska.web.runs.reading import file_view, refs_of
 from matrioska.web.runs.saved import SavedRun
 from matrioska.web.runs.views import MOST_ENTRIES, Attempt, ModuleDetail, ModuleView, bounded, in_line

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from matrioska.exports import shown_model
 from matrioska.reports import RunReport
 from matrioska.state.artifacts import ArtifactRef
 from matrioska.state.budget import Budget
 from matrioska.state.results import Phase
+from matrioska.state.shown import shown_model
 from matrioska.store.ledger import Ledger
 from matrioska.web.runs.board import WORKING, Board, Row
 from matrioska.web.runs.plans import Plan

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from nicegui import ui
 
-from matrioska.i18n import _, told
+from matrioska.i18n import _, figure, told
 from matrioska.state.figures import dollars, duration
 from matrioska.web.monitor.page import Badge, attempt, block, text, unfolding
 from matrioska.web.monitor.words import priced, step_word, tokens
@@ -123,6 +123,8 @@ def _why(view: RunView) -> str:
 
 def _figures(view: RunView) -> str:
     done = sum(module.state == "done" for module in view.modules)
-    parts = [_("{done} of {all} modules").format(done=done, all=len(view.modules))] if view.modules else []
+    parts = []
+    if view.modules:
+        parts += [_("{done} of {all} modules").format(done=figure(done), all=figure(len(view.modules)))]
     parts += [_("{n} tokens").format(n=tokens(view.line.tokens)), priced(view.line.cost)]
     return " · ".join(part for part in parts if part)

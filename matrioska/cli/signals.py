@@ -88,8 +88,12 @@ class Stopper:
 
     async def _ended(self, task: asyncio.Task[T]) -> T:
         while not task.done():
-            await asyncio.wait({task}, timeout=_PATIENCE if self.forced else 1.0)
-            if self.forced and not task.done():
+            # A signal in the midst of a wait must not cut short what the task gets to end.
+            forced = self.forced
+            await asyncio.wait({task}, timeout=_PATIENCE if forced else 1.0)
+            if forced and not task.done():
+                # What it fails with, now that it is cut off from everything, is nobody's concern.
+                task.add_done_callback(lambda left: left.cancelled() or left.exception())
                 raise Stopped
         return task.result()
 

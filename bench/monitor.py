@@ -34,8 +34,6 @@ _PATIENCE = 900.0
 _LATEST = 30.0
 #: Rows of one page of the table.
 _SHEET = 50
-#: Times that twenty pages are opened and closed.
-_ROUNDS = 6
 _WATCHED = (
     "pages", "modules", "wall s", "CPU s", "CPU share", "CPU ÷ none", "median ms", "p95 ms", "max ms", "wrong", "MB",
 )  # fmt: skip
@@ -55,6 +53,8 @@ class Choice:
     browsers: int = 2
     """How many of the pages are Chromium's."""
     large: Sequence[int] = (100, 1_000)
+    rounds: int = 6
+    """Times that twenty pages of a saved run are opened and closed."""
 
 
 @dataclass(frozen=True)
@@ -231,7 +231,7 @@ async def _last_seen(
         await asyncio.sleep(0.5)
 
 
-async def _large(folder: str, modules: int) -> Large:
+async def _large(folder: str, modules: int, rounds: int) -> Large:
     """Look at a finished run."""
     async with _Service(folder, modules, 0.0) as service:
         await service.ask("plan")
@@ -251,7 +251,7 @@ async def _large(folder: str, modules: int) -> Large:
             facts = await service.ask("facts")
             memory.append(facts["memory"])
         memory += [await _after_closing(service)]
-        for _ in range(_ROUNDS - 1):
+        for _ in range(rounds - 1):
             async with AsyncExitStack() as stack:
                 for _ in range(20):
                     await stack.enter_async_context(Reader(service.page))
@@ -283,7 +283,7 @@ def measure(choice: Choice, say: Callable[[str], None]) -> list[Section]:
     for modules in choice.large:
         say(f"monitor: a saved run of {modules} modules")
         with tempfile.TemporaryDirectory(prefix="matrioska-bench-") as folder:
-            large.append(asyncio.run(_large(folder, modules)))
+            large.append(asyncio.run(_large(folder, modules, choice.rounds)))
     return [_watched_section(choice, watched), _large_section(large)]
 
 

@@ -88,3 +88,8 @@ class Message(BaseModel):
     number: int
     """In the order of writing, within the conversation."""
     metrics: list[Metric] = Field(default_factory=list)
+
+    @property
+    def tokens(self) -> int:
+        """Tokens that went in and out of all calls behind it."""
+        return sum(metric.input_tokens + metric.output_tokens for metric in self.metrics)

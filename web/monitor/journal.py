@@ -96,13 +96,12 @@ class JournalPanel:
         # What was said anew meanwhile is told no more.
         message = next((each for each in found if each.id == brief.id), brief)
         call = message.metrics[0] if message.metrics else None
-        used = sum(metric.input_tokens + metric.output_tokens for metric in message.metrics)
         facts(
             [
                 (_("When"), moment(message.created)),
                 (_("State"), state_word(message.status)),
                 (_("Model"), call.service if call else ""),
-                (_("Tokens"), tokens(used) if used else ""),
+                (_("Tokens"), tokens(message.tokens) if message.tokens else ""),
                 (_("Time"), lasting(sum(metric.seconds for metric in message.metrics))),
             ]
         )

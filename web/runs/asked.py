@@ -118,7 +118,7 @@ def _heard(minds: Mapping[str, MindView], messages: Sequence[Message]) -> None:
             asked.question, asked.state = message.content, "working"
         if speaker is None or not message.metrics:
             continue
-        speaker.tokens += sum(metric.input_tokens + metric.output_tokens for metric in message.metrics)
+        speaker.tokens += message.tokens
         speaker.seconds = round(speaker.seconds + sum(metric.seconds for metric in message.metrics), 3)
         if message.type == "error":
             speaker.state = "failed"

@@ -105,6 +105,6 @@ class Board:
         return module
 
     def _count(self, row: Row, message: Message) -> None:
-        row.tokens += sum(metric.input_tokens + metric.output_tokens for metric in message.metrics)
+        row.tokens += message.tokens
         row.seconds += sum(metric.seconds for metric in message.metrics)
         row.touched = message.created

@@ -64,7 +64,7 @@ def _attempt(message: Message) -> Attempt:
         prompt=[_said(part) for part in prompt if isinstance(part, dict)] if isinstance(prompt, list) else [],
         answer=message.content if message.type != "error" else "",
         model=shown_model(str(message.processing.get("model", metrics[0].service))),
-        tokens=sum(metric.input_tokens + metric.output_tokens for metric in metrics),
+        tokens=message.tokens,
         seconds=round(sum(metric.seconds for metric in metrics), 3),
         at=message.created,
         error=message.content if message.type == "error" else str(message.processing.get("fault", "")),

@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route, WebSocketRoute
 from starlette.testclient import TestClient
-from starlette.types import ASGIApp, Message
+from starlette.types import ASGIApp, Message, Send
 from starlette.websockets import WebSocket
 
 from matrioska.state.errors import ConfigError
@@ -48,6 +48,17 @@ async def _opened() -> AsyncIterator[ASGIApp]:
     yield Starlette(routes=routes)
 
 
+def _streaming(aside: Aside, send: Send) -> asyncio.Task[None]:
+    """Ask for an answer without end, and never go away."""
+
+    async def receive() -> Message:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    scope = {"type": "http", "method": "GET", "path": "/stream", "query_string": b"", "headers": []}
+    return asyncio.create_task(aside(scope, receive, send))
+
+
 @pytest.fixture
 async def aside() -> AsyncIterator[Aside]:
     opened = Aside(_opened, "the other")
@@ -75,12 +86,7 @@ async def test_streams_end_with_it_and_then_it_refuses(aside: Aside) -> None:
         if message.get("body"):
             begun.set()
 
-    async def receive() -> Message:
-        await asyncio.Event().wait()
-        raise AssertionError
-
-    scope = {"type": "http", "method": "GET", "path": "/stream", "query_string": b"", "headers": []}
-    answering = asyncio.create_task(aside(scope, receive, send))
+    answering = _streaming(aside, send)
     async with asyncio.timeout(20):
         await begun.wait()
         aside.end()
@@ -109,12 +115,7 @@ async def test_who_goes_away_is_let_go(aside: Aside) -> None:
     async def send(message: Message) -> None:
         begun.set()
 
-    async def receive() -> Message:
-        await asyncio.Event().wait()
-        raise AssertionError
-
-    scope = {"type": "http", "method": "GET", "path": "/stream", "query_string": b"", "headers": []}
-    answering = asyncio.create_task(aside(scope, receive, send))
+    answering = _streaming(aside, send)
     async with asyncio.timeout(20):
         await begun.wait()
         answering.cancel()
